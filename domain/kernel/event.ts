@@ -1,0 +1,62 @@
+import type * as z from "zod";
+import type { LaneId } from "../values/ids.ts";
+import type { Json, JsonObject } from "../values/json.ts";
+import type { Change } from "./change.ts";
+import type { Table } from "./fact.ts";
+
+/** What an event is about. */
+export interface Subject {
+  readonly kind: "account" | "room";
+  readonly id: string;
+}
+
+/**
+ * An event as deciders make it and as `changes` sees it: its sealed fields are open. A field whose key was destroyed is
+ * `null` (erased).
+ */
+export interface DomainEvent {
+  /** The stored type with its version, for example `MessagePosted.v1`. */
+  readonly type: string;
+  readonly subject: Subject;
+  /** The event's number in its room, from 1 without holes. Only events of a room have one. */
+  readonly s?: number;
+  /** The message's ordinal in its room. Only posts have one. */
+  readonly m?: number;
+  /** Who did it: an account's id, or `system`. */
+  readonly by: string;
+  readonly data: JsonObject;
+}
+
+/** Where an event stands in the log. */
+export interface EventPlace {
+  readonly lane: LaneId;
+  /** The number of its commit. */
+  readonly n: number;
+  /** The instant of its commit, ISO. */
+  readonly at: string;
+}
+
+/** What the domain says of one version of one event. */
+export interface EventDefinition {
+  readonly type: string;
+  /** The shape of `data` with its sealed fields open; an erased one is null. */
+  readonly data: z.ZodType<JsonObject>;
+  /** The fields of `data` that are stored sealed, and the name of the vault key for each. */
+  readonly sealed: { readonly [field: string]: (event: DomainEvent) => string };
+  /** What the event changes. Pure, total: never throws, never validates. */
+  changes(event: DomainEvent, place: EventPlace): readonly Change[];
+}
+
+/** The public part of an event of a room: what every present member may see, live, resumed or in history. */
+export interface PublicEvent {
+  /** The client's name of the event, for example `messagePosted`. */
+  readonly t: string;
+  readonly d: Json;
+}
+
+/** The events and tables of one context. */
+export interface ContextModel {
+  readonly context: "accounts" | "rooms";
+  readonly tables: readonly Table[];
+  readonly events: { readonly [type: string]: EventDefinition };
+}

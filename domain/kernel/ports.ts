@@ -1,0 +1,93 @@
+import type { LaneId } from "../values/ids.ts";
+import type { Context } from "../values/ids.ts";
+import type { FactRef, Row } from "./fact.ts";
+
+/** A commit as the log holds it. */
+export interface StoredCommit {
+  /** Its number, from 1. */
+  readonly n: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of an append afterwards. `unclear`: no answer came; it may or may not be stored, or be stored later. */
+export type AppendOutcome = "stored" | "wrongLast" | "unclear";
+
+/** One epoch of one lane. All methods throw `LogUnavailable` when the log can't be reached, unless they say otherwise. */
+export interface Lane {
+  readonly id: LaneId;
+  /** 32 hex digits. */
+  readonly epoch: string;
+  /** Appends when the last number is `expectedLast`. Never throws; knows nothing of ids. One at a time. */
+  append(bytes: Uint8Array, expectedLast: number): Promise<AppendOutcome>;
+  /** The commit at `n`, read through the leader, or undefined; `storedAt` in milliseconds by the log's own clock. */
+  readAt(n: number): Promise<{ bytes: Uint8Array; storedAt: number } | undefined>;
+  /** The last number, by the leader; 0 when empty. */
+  lastNumber(): Promise<number>;
+  /** Batches of commits from `from` on, without holes and without end; ends without error when `signal` aborts. */
+  read(from: number, signal: AbortSignal): AsyncIterable<readonly StoredCommit[]>;
+}
+
+/** The log can't be reached: try again. */
+export class LogUnavailable extends Error {
+  readonly code = "LogUnavailable";
+}
+
+/** Where the served read tables of a context stand for one lane. */
+export interface Checkpoint {
+  /** The number of the last commit in the tables; 0 for none. */
+  readonly n: number;
+  /** SHA-256 (hex) of that commit's bytes; empty for none. */
+  readonly hash: string;
+  readonly epoch: string;
+  /** Goes up when the tables are rebuilt or swapped. */
+  readonly generation: number;
+  /** The `factsVersion` of the code that filled the tables. */
+  readonly factsVersion: string;
+}
+
+/** Reads facts. One call is one snapshot. Throws `FactsUnavailable`. */
+export interface FactSource {
+  /** The rows (null = absent) and the checkpoint of `lane`, from one snapshot of the schema of the lane's context. */
+  load(lane: LaneId, refs: readonly FactRef[]): Promise<LoadedFacts>;
+}
+
+export interface LoadedFacts {
+  readonly checkpoint: Checkpoint;
+  readonly rows: ReadonlyMap<FactRef, Row | null>;
+}
+
+/** The read tables can't be reached: try again. */
+export class FactsUnavailable extends Error {
+  readonly code = "FactsUnavailable";
+}
+
+/** A key of the vault: 32 bytes. */
+export interface VaultKey {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The vault. Throws `VaultUnavailable`. Every key is durable before it is returned. */
+export interface Vault {
+  /** The living key of that name, from memory, or undefined. Never waits. */
+  cached(name: string): VaultKey | undefined;
+  /** The living keys of these names, made where they are missing. */
+  named(names: readonly string[]): Promise<void>;
+  /** Keys by id; an id that is not in the answer was destroyed. */
+  byId(ids: readonly string[]): Promise<ReadonlyMap<string, VaultKey>>;
+  /** Destroys every key whose name starts with `prefix`; how many there were. */
+  destroy(prefix: string): Promise<number>;
+}
+
+/** The vault can't be reached: try again. */
+export class VaultUnavailable extends Error {
+  readonly code = "VaultUnavailable";
+}
+
+/** What the lane's writer tells the world. Best effort: whoever misses something finds out by the beats. */
+export interface LiveBus {
+  publish(subject: string, body: Uint8Array, headers?: { readonly [name: string]: string }): void;
+}
+
+/** Which schema a context's tables lie in. */
+export const schemaOf: { readonly [context in Context]: "auth" | "chat" } = { accounts: "auth", rooms: "chat" };

@@ -1,0 +1,96 @@
+import type { Table } from "../kernel/fact.ts";
+
+export const rooms: Table = {
+  name: "rooms",
+  schema: "chat",
+  key: ["id"],
+  columns: {
+    id: "text",
+    lane: "text",
+    type: "text",
+    name: "text",
+    /** `{roles: [{id, name, permissions}], permissions}` as in the founding document. */
+    data: "json",
+    /** The number of the room's last event. */
+    s: "int",
+    /** The ordinal of its last message. */
+    m: "int",
+    members: "int",
+    owners: "int",
+    created_by: "text",
+    created_at: "instant",
+  },
+  isFact: true,
+  insertsAreNew: true,
+};
+
+export const memberships: Table = {
+  name: "memberships",
+  schema: "chat",
+  key: ["room_id", "user_id"],
+  columns: {
+    room_id: "text",
+    user_id: "text",
+    /** `{is_muted}` */
+    data: "json",
+    role: "text",
+    /** The number of the event by which the person came in. */
+    joined_s: "int",
+    joined_at: "instant",
+  },
+  isFact: true,
+  insertsAreNew: false,
+};
+
+/** Goes up with each room that a person enters or leaves in one lane. */
+export const userRooms: Table = {
+  name: "user_rooms",
+  schema: "chat",
+  key: ["user_id", "lane"],
+  columns: { user_id: "text", lane: "text", version: "int" },
+  isFact: true,
+  insertsAreNew: false,
+};
+
+export const messages: Table = {
+  name: "messages",
+  schema: "chat",
+  key: ["id"],
+  columns: {
+    /** `<room id>:<s>` */
+    id: "text",
+    room_id: "text",
+    s: "int",
+    /** Null for what is not a person's message. */
+    m: "int",
+    data: "json",
+    sent_at: "instant",
+    sent_by: "text",
+    type: "text",
+    status: "text",
+  },
+  isFact: true,
+  insertsAreNew: true,
+};
+
+/** A room's history as clients get it: the public part of each event. */
+export const roomEvents: Table = {
+  name: "room_events",
+  schema: "chat",
+  key: ["room_id", "s"],
+  columns: { room_id: "text", s: "int", type: "text", data: "json", at: "instant", by: "text" },
+  isFact: false,
+  insertsAreNew: true,
+};
+
+/** The commands done in the lanes of rooms: what makes a repeated command harmless for ever. */
+export const roomCommands: Table = {
+  name: "room_commands",
+  schema: "chat",
+  key: ["actor", "id"],
+  columns: { actor: "text", id: "text", kind: "text", digest: "text", result: "json", n: "int" },
+  isFact: true,
+  insertsAreNew: true,
+};
+
+export const roomTables = [rooms, memberships, userRooms, messages, roomEvents, roomCommands] as const;

@@ -1,0 +1,37 @@
+import * as z from "zod/mini";
+import { Id } from "./ids.ts";
+import { limits } from "./limits.ts";
+
+const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
+const Email = z
+  .string()
+  .check(z.trim(), z.toLowerCase(), z.maxLength(limits.emailLength), z.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address"));
+const Password = z.string().check(z.minLength(limits.passwordMinLength), z.maxLength(limits.passwordMaxLength));
+const Ordinal = z.int().check(z.gte(1));
+
+/** What a client sends with each command, by the command's name: the `d` of its frame, the body of its HTTP request. */
+export const commandInputs = {
+  register: z.strictObject({ email: Email, password: Password, name: text(limits.personNameLength) }),
+  signIn: z.strictObject({ email: Email, password: Password }),
+  signOut: z.strictObject({}),
+  closeAccount: z.strictObject({ password: Password }),
+
+  createRoom: z.strictObject({
+    name: text(limits.roomNameLength),
+    members: z.optional(z.array(Id).check(z.maxLength(limits.firstMembers))),
+  }),
+  openDialog: z.strictObject({ with: Id }),
+  renameRoom: z.strictObject({ room: Id, name: text(limits.roomNameLength) }),
+  addMember: z.strictObject({ room: Id, user: Id }),
+  removeMember: z.strictObject({ room: Id, user: Id }),
+  leaveRoom: z.strictObject({ room: Id }),
+
+  postMessage: z.strictObject({ room: Id, text: text(limits.textLength) }),
+  editMessage: z.strictObject({ room: Id, message: Ordinal, text: text(limits.textLength) }),
+  deleteMessage: z.strictObject({ room: Id, message: Ordinal }),
+} as const;
+
+/** The name of a command that a client may send. */
+export type CommandName = keyof typeof commandInputs;
+/** What command `K` takes. */
+export type CommandInput<K extends CommandName> = z.infer<(typeof commandInputs)[K]>;
