@@ -1,5 +1,4 @@
-import type { LaneId } from "../values/ids.ts";
-import type { Context } from "../values/ids.ts";
+import type { Context, LaneId } from "../values/ids.ts";
 import type { FactRef, Row } from "./fact.ts";
 
 /** A commit as the log holds it. */
@@ -9,8 +8,14 @@ export interface StoredCommit {
   readonly bytes: Uint8Array;
 }
 
-/** What is known of an append afterwards. `unclear`: no answer came; it may or may not be stored, or be stored later. */
-export type AppendOutcome = "stored" | "wrongLast" | "unclear";
+/**
+ * What is known of an append afterwards. `unclear`: no answer came; it may or may not be stored, or be stored later.
+ * `refused`: this append is not stored and never will be; that says nothing of an earlier, unclear one of the same bytes.
+ */
+export type AppendOutcome = "stored" | "wrongLast" | "unclear" | { readonly refused: AppendRefusal };
+
+/** `full`: the log's reserve on the disk is used up. `tooLarge`: no log takes that many bytes at once. */
+export type AppendRefusal = "full" | "tooLarge";
 
 /** One epoch of one lane. All methods throw `LogUnavailable` when the log can't be reached, unless they say otherwise. */
 export interface Lane {

@@ -1,0 +1,38 @@
+import type { LaneId } from "../values/ids.ts";
+
+/** The names of everything in NATS. One system has one prefix: empty in service, of its own in each test. */
+export interface Subjects {
+  /** The bucket that says which epoch and stream each lane has. */
+  readonly lanesBucket: string;
+  /** The stream of one epoch of a lane. */
+  logStream(lane: LaneId, epoch: string): string;
+  /** The only subject of that stream. */
+  log(lane: LaneId, epoch: string): string;
+  /** Where one writer takes a lane's commands. */
+  commands(lane: LaneId, writer: string): string;
+  /** Where the frames of a room go. */
+  liveRoom(room: string): string;
+  /** Where a lane's writer beats. */
+  beat(lane: LaneId): string;
+}
+
+/** How many hex digits of an epoch stand in names, position tokens and cursors. */
+const epochDigits = 8;
+
+/** The first 8 hex digits of an epoch. */
+export function epoch8(epoch: string): string {
+  return epoch.slice(0, epochDigits);
+}
+
+/** The names under `prefix`: letters, digits, `-` and `_` only. Throws a `TypeError` for any other. */
+export function subjects(prefix = ""): Subjects {
+  if (!/^[A-Za-z0-9_-]*$/.test(prefix)) throw new TypeError(`"${prefix}" is not a prefix for NATS names`);
+  return {
+    lanesBucket: `${prefix}lanes`,
+    logStream: (lane, epoch) => `${prefix}LOG_${lane.replace(".", "_")}_${epoch8(epoch)}`,
+    log: (lane, epoch) => `${prefix}log.${lane}.${epoch8(epoch)}`,
+    commands: (lane, writer) => `${prefix}cmd.${lane}.${writer}`,
+    liveRoom: (room) => `${prefix}live.room.${room}`,
+    beat: (lane) => `${prefix}beat.${lane}`,
+  };
+}

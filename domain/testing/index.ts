@@ -1,0 +1,2 @@
+export * from "./lane.features.ts";
+export * from "./memoryLane.ts";
