@@ -1,0 +1,47 @@
+import { defineConfig } from "vitest/config";
+
+const notOurs = ["**/node_modules/**", "**/.hub/**", "**/.turbo/**"];
+
+// unit: pure. int: with one real server each, started once for all files. e2e: the whole system.
+// tests/house/projects.test.ts holds that each test file belongs to exactly one.
+export default defineConfig({
+  test: {
+    pool: "forks",
+    passWithNoTests: false,
+    teardownTimeout: 30_000,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["**/*.test.ts"],
+          exclude: [...notOurs, "**/*.int.test.ts", "**/*.e2e.test.ts"],
+          testTimeout: 10_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "int",
+          include: ["**/*.int.test.ts"],
+          exclude: notOurs,
+          globalSetup: "tests/setup/servers.ts",
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["tests/**/*.e2e.test.ts"],
+          exclude: notOurs,
+          // Each starts servers and processes of its own; side by side they would measure each other.
+          maxWorkers: 1,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
