@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { limits } from "@connect-hub/domain/values";
+import { describe, expect, test } from "vitest";
+import { isSocketCommand, readClientFrame } from "./clientFrames.ts";
+import { errorEntry, errorNames } from "./errors.ts";
+import { queryInputs } from "./queries.ts";
+import { ServerFrame } from "./serverFrames.ts";
+
+const page = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
+
+/** The cells of the rows below the table header that starts with `header`. */
+function tableRows(header: string): string[][] {
+  const lines = page.slice(page.indexOf(header)).split("\n").slice(2);
+  const end = lines.findIndex((line) => !line.startsWith("|"));
+  return lines.slice(0, end).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+function examples(from: "client" | "server"): string[] {
+  return [...page.matchAll(new RegExp(`\`\`\`json ${from}\n(.*?)\n\`\`\``, "gs"))].map((match) => match[1] ?? "");
+}
+
+describe("docs/protocol.md", () => {
+  test("has the error table of the code", () => {
+    const inCode = errorNames.map((name) => {
+      const entry = errorEntry(name);
+      const cells = [entry.code, name, entry.http, entry.retry ? "yes" : "no", entry.afterMs ?? "", entry.close ?? ""];
+      return [...cells.map(String), entry.meaning];
+    });
+    expect(tableRows("| code | name |")).toEqual(inCode);
+  });
+
+  test("has the limits of the code", () => {
+    const inCode = Object.entries(limits).map(([name, value]) => [name, String(value)]);
+    expect(tableRows("| name | value |").map((row) => row.slice(0, 2))).toEqual(inCode);
+  });
+
+  test("names every query, and every command that comes over a socket", () => {
+    const named = tableRows("| command `m`").flatMap((row) => (row[0] ?? "").split(", "));
+    expect(named.filter((name) => !isSocketCommand(name))).toEqual([]);
+    expect(named.length).toBe(11);
+    expect(tableRows("| query `q`").map((row) => row[0])).toEqual(Object.keys(queryInputs));
+  });
+
+  test("shows only frames that the code takes", () => {
+    expect(examples("client").length).toBeGreaterThan(4);
+    for (const example of examples("client"))
+      expect(readClientFrame(JSON.parse(example)).kind, example).not.toBe("bad");
+  });
+
+  test("shows only frames that the code describes", () => {
+    expect(examples("server").length).toBeGreaterThan(9);
+    for (const example of examples("server"))
+      expect(ServerFrame.safeParse(JSON.parse(example)).success, example).toBe(true);
+  });
+});

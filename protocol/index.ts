@@ -1,0 +1,4 @@
+export * from "./clientFrames.ts";
+export * from "./errors.ts";
+export * from "./queries.ts";
+export * from "./serverFrames.ts";

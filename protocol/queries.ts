@@ -1,0 +1,63 @@
+import { Id, limits, type Role } from "@connect-hub/domain/values";
+import * as z from "zod/mini";
+
+import type { RoomEvent, RoomState } from "./serverFrames.ts";
+
+const PageSize = z.optional(z.int().check(z.gte(1), z.lte(limits.historyPage)));
+const EventNumber = z.optional(z.int().check(z.gte(0)));
+
+/** What a client sends with each query, by the query's name: the `d` of its frame. */
+export const queryInputs = {
+  /** All rooms of the asker. */
+  rooms: z.strictObject({}),
+  /**
+   * A page of a room's history. With `after`: the events that follow it; else those before `before`, or the newest.
+   * Always in ascending order of `s`, never from before the asker came in.
+   */
+  history: z
+    .strictObject({ room: Id, before: EventNumber, after: EventNumber, limit: PageSize })
+    .check(z.refine((d) => d.before === undefined || d.after === undefined, "either before or after")),
+  /** A page of a room's members, by id; `after` is the last id of the page before. */
+  members: z.strictObject({ room: Id, after: z.optional(Id), limit: PageSize }),
+  /** The names of people whom the asker knows by id. */
+  people: z.strictObject({ ids: z.array(Id).check(z.maxLength(limits.historyPage)) }),
+  /** The person with exactly this e-mail address. */
+  findPerson: z.strictObject({
+    email: z.string().check(z.trim(), z.toLowerCase(), z.minLength(3), z.maxLength(limits.emailLength)),
+  }),
+} as const;
+
+/** The name of a query. */
+export type QueryName = keyof typeof queryInputs;
+/** What query `K` takes. */
+export type QueryInput<K extends QueryName> = z.infer<(typeof queryInputs)[K]>;
+
+/** A person as others see them. */
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What each query answers. */
+export interface QueryAnswers {
+  readonly rooms: { readonly rooms: readonly RoomState[]; readonly version: number };
+  /** `more`: whether there are further events on that side. `epoch`: of the room's lane, for cursors. */
+  readonly history: {
+    readonly events: readonly RoomEvent[];
+    readonly more: boolean;
+    readonly epoch: string;
+    /** The `s` of the room's last event in the same snapshot. */
+    readonly head: number;
+  };
+  readonly members: {
+    readonly members: readonly (Person & { readonly role: Role })[];
+    readonly more: boolean;
+  };
+  readonly people: { readonly people: readonly Person[] };
+  readonly findPerson: Person;
+}
+
+/** Whether there is a query of that name. */
+export function isQuery(name: string): name is QueryName {
+  return Object.hasOwn(queryInputs, name);
+}
