@@ -16,3 +16,13 @@ export type Change =
     }
   | { readonly op: "delete"; readonly table: string; readonly key: readonly string[] }
   | { readonly op: "deleteWhere"; readonly table: string; readonly column: string; readonly value: string };
+
+/** What becomes of a row (null = absent) by a change that names it. The meaning of all changes but `deleteWhere`. */
+export function applyChange(row: Row | null, change: Exclude<Change, { op: "deleteWhere" }>): Row | null {
+  if (change.op === "insert") return row ?? change.row;
+  if (row === null || change.op === "delete") return null;
+  if (change.op === "set") return { ...row, ...change.values };
+  const sums: Record<string, number> = {};
+  for (const [column, amount] of Object.entries(change.values)) sums[column] = Number(row[column]) + amount;
+  return { ...row, ...sums };
+}

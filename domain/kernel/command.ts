@@ -28,9 +28,7 @@ export interface Command {
 }
 
 /** What comes back for a command. `position` is a token that covers what the answer rests on. */
-export type CommandReply =
-  | { readonly ok: Json; readonly position: string }
-  | { readonly refused: Refusal };
+export type CommandReply = { readonly ok: Json; readonly position: string } | { readonly refused: Refusal };
 
 /** What a decider says: events (possibly none) and what the client is told, or why not. */
 export type Decision =
@@ -60,20 +58,34 @@ export interface DecideContext {
   readonly prepared: JsonObject;
 }
 
+/** Checks the shape of a command's data, and says what is wrong. */
+export interface CommandInputCheck {
+  safeParse(
+    data: unknown,
+  ):
+    | { readonly success: true; readonly data: JsonObject }
+    | { readonly success: false; readonly error: { readonly issues: readonly InputIssue[] } };
+}
+
+export interface InputIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
 /** How one command is handled. */
 export interface CommandDefinition {
   readonly context: Context;
   /** The shape of `data`, checked before anything else. */
-  readonly input: { safeParse(data: unknown): { success: true; data: JsonObject } | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } } };
+  readonly input: CommandInputCheck;
   /** Fields of `data` that the digest leaves out, because even a hash of them should not lie in the log. */
   readonly secretFields: readonly string[];
   /** The facts that the decision needs, given those known so far; asked again until it names nothing new. */
   needs(command: Command, known: Facts, hashes: KeyedHashes): readonly FactRef[];
-  /** Of `needs`, those that are facts of another context: rows at that context's checkpoint. */
-  foreign?(command: Command): { readonly context: Context; readonly refs: readonly FactRef[] };
+  /** Of `needs`, those that are facts of the accounts lane: rows at its checkpoint, which may be stale. */
+  foreign?(command: Command): readonly FactRef[];
   /** Slow work (hashing a password); may run more than once for one command. */
   prepare?(command: Command, facts: Facts, tools: PrepareTools): Promise<JsonObject>;
-  /** Whether `prepare` and `admits` guard a repeated command's result too. */
+  /** Why a repeated command is not told its result again, given what `prepare` found. */
   admitsRepeat?(prepared: JsonObject): Refusal | undefined;
   decide(command: Command, facts: Facts, context: DecideContext): Decision;
   /** Turns the stored result into what the client is told, where that must not lie in the log. */

@@ -36,6 +36,12 @@ export interface EventPlace {
   readonly at: string;
 }
 
+/** Who enters and who leaves a room by an event. */
+export interface MembershipChange {
+  readonly enter: readonly string[];
+  readonly leave: readonly string[];
+}
+
 /** What the domain says of one version of one event. */
 export interface EventDefinition {
   readonly type: string;
@@ -43,6 +49,10 @@ export interface EventDefinition {
   readonly data: z.ZodType<JsonObject>;
   /** The fields of `data` that are stored sealed, and the name of the vault key for each. */
   readonly sealed: { readonly [field: string]: (event: DomainEvent) => string };
+  /** The public part, for events of rooms. */
+  readonly public?: (event: DomainEvent) => PublicEvent;
+  /** The people who enter and leave the room by it; its frame ends with it, so that nobody gets more than is theirs. */
+  readonly membership?: (event: DomainEvent) => MembershipChange;
   /** What the event changes. Pure, total: never throws, never validates. */
   changes(event: DomainEvent, place: EventPlace): readonly Change[];
 }

@@ -2,10 +2,21 @@ import * as z from "zod/mini";
 import { Id } from "./ids.ts";
 import { limits } from "./limits.ts";
 
-const text = (max: number) => z.string().check(z.minLength(1), z.maxLength(max));
+/** Text that every store can hold: no NUL, no half of a surrogate pair. */
+const text = (max: number) =>
+  z.string().check(
+    z.minLength(1),
+    z.maxLength(max),
+    z.refine((value) => value.isWellFormed() && !value.includes("\u0000"), "must be well-formed text without NUL"),
+  );
 const Email = z
   .string()
-  .check(z.trim(), z.toLowerCase(), z.maxLength(limits.emailLength), z.regex(/^[^\s@]+@[^\s@]+$/, "must be an e-mail address"));
+  .check(
+    z.trim(),
+    z.toLowerCase(),
+    z.maxLength(limits.emailLength),
+    z.regex(/^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$/, "must be an e-mail address"),
+  );
 const Password = z.string().check(z.minLength(limits.passwordMinLength), z.maxLength(limits.passwordMaxLength));
 const Ordinal = z.int().check(z.gte(1));
 

@@ -13,6 +13,8 @@ export const limits = {
   emailLength: 254,
   /** People named in one `createRoom`, its creator not counted. */
   firstMembers: 100,
+  /** Edits of one message. */
+  editsPerMessage: 100,
   /** Bytes of one frame from a client; a longer one closes the socket. */
   frameBytes: 65_536,
   /** Bytes of an HTTP body. */

@@ -39,8 +39,8 @@ export function mergeTokens(earlier: string | undefined, later: string): string 
   const a = earlier === undefined ? undefined : decodePosition(earlier);
   const b = decodePosition(later);
   if (a === undefined || b === undefined) return b === undefined && earlier !== undefined ? earlier : later;
-  const merged: Record<string, readonly [string, number]> = { ...a };
-  for (const [lane, there] of Object.entries(b)) {
+  const merged: Record<LaneId, readonly [string, number] | undefined> = { ...a };
+  for (const [lane, there] of Object.entries(b) as [LaneId, readonly [string, number]][]) {
     const here = merged[lane];
     if (here === undefined || here[0] !== there[0] || there[1] > here[1]) merged[lane] = there;
   }

@@ -27,6 +27,7 @@ export const refusalCodes = [
   "DialogWithSelf",
   "MessageNotFound",
   "MessageIsDeleted",
+  "TooManyEdits",
   // Try again
   "Busy",
   "Unavailable",

@@ -1,0 +1,3 @@
+export { accountCommands, emailHashOf } from "./commands.ts";
+export { accountModel } from "./events.ts";
+export * from "./tables.ts";

@@ -1,0 +1,45 @@
+import { contextOf } from "../values/ids.ts";
+import type { Change } from "./change.ts";
+import type { Commit, Entry } from "./commit.ts";
+import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
+import type { VaultKey } from "./ports.ts";
+import { openEvent } from "./sealing.ts";
+
+/** An event type that this version of the code does not know. Whoever meets it stops; it was written by a newer one. */
+export class UnknownEventType extends Error {
+  readonly code = "UnknownEventType";
+}
+
+/** All that a commit changes, in order: the one function behind the read tables and the memory of lanes. */
+export function changesOfCommit(commit: Commit, model: ContextModel, keys: ReadonlyMap<string, VaultKey>): Change[] {
+  const place: EventPlace = { lane: commit.lane, n: commit.n, at: commit.at };
+  return commit.entries.flatMap((entry) => [
+    commandRow(entry, commit),
+    ...entry.events.flatMap((stored) => changesOfEvent(openEvent(stored, model, keys), place, model)),
+  ]);
+}
+
+/** The rows of the commands done in a commit; they don't depend on its events. */
+export function changesOfCommandRows(commit: Commit): Change[] {
+  return commit.entries.map((entry) => commandRow(entry, commit));
+}
+
+/** What one opened event changes. Throws `UnknownEventType`. */
+export function changesOfEvent(event: DomainEvent, place: EventPlace, model: ContextModel): readonly Change[] {
+  const definition = model.events[event.type];
+  if (definition === undefined)
+    throw new UnknownEventType(`no code for events of type ${event.type}; use a newer version`);
+  return definition.changes(event, place);
+}
+
+/** The table in which a lane's context keeps the commands done. */
+export function commandTableOf(lane: Commit["lane"]): "account_commands" | "room_commands" {
+  return contextOf(lane) === "accounts" ? "account_commands" : "room_commands";
+}
+
+/** The row that makes a repeated command harmless for ever. */
+function commandRow(entry: Entry, commit: Commit): Change {
+  const { actor, id } = entry.key;
+  const row = { actor, id, kind: entry.kind, digest: entry.digest, result: entry.result, n: commit.n };
+  return { op: "insert", table: commandTableOf(commit.lane), row };
+}

@@ -1,0 +1,234 @@
+import * as z from "zod";
+import type { Change } from "../kernel/change.ts";
+import type { ContextModel, DomainEvent, EventDefinition, EventPlace, PublicEvent } from "../kernel/event.ts";
+import type { Json, JsonObject } from "../values/json.ts";
+import { type MessageType, type Role, roles, roomTypes } from "../values/roomTypes.ts";
+import { roomTables } from "./tables.ts";
+
+// A stored format: a changed shape needs a new version in the type and an upcaster.
+
+const Member = z.strictObject({ user: z.string(), role: z.enum(roles) });
+const Body = z.strictObject({ text: z.string() }).nullable();
+
+/** The vault key of what one person wrote in one room. */
+const bodyKeyName = (event: DomainEvent): string => `body:${event.subject.id}:${event.by}`;
+const sealedBody = { body: bodyKeyName };
+
+const roomCreated: EventDefinition = {
+  type: "RoomCreated.v1",
+  data: z.strictObject({ type: z.enum(roomTypes), name: z.string().nullable(), members: z.array(Member).min(1) }),
+  sealed: {},
+  public: ({ data }) => ({ t: "roomCreated", d: data }),
+  membership: ({ data }) => ({ enter: membersIn(data).map((member) => member.user), leave: [] }),
+  changes(event, place) {
+    const members = membersIn(event.data);
+    const room = {
+      id: event.subject.id,
+      lane: place.lane,
+      type: event.data.type ?? null,
+      name: event.data.name ?? null,
+      data: { roles: [], permissions: {} },
+      s: 1,
+      m: 0,
+      members: members.length,
+      owners: members.filter((member) => member.role === "owner").length,
+      created_by: event.by,
+      created_at: place.at,
+    };
+    return [
+      { op: "insert", table: "rooms", row: room },
+      historyRow(event, place, roomCreated),
+      notice(event, place, "event", { event: "roomCreated" }),
+      ...members.flatMap((member) => enters(event, place, member)),
+    ];
+  },
+};
+
+const roomRenamed: EventDefinition = {
+  type: "RoomRenamed.v1",
+  data: z.strictObject({ name: z.string() }),
+  sealed: {},
+  public: ({ data }) => ({ t: "roomRenamed", d: data }),
+  changes: (event, place) => [
+    { op: "set", table: "rooms", key: [event.subject.id], values: { s: sOf(event), name: event.data.name ?? null } },
+    historyRow(event, place, roomRenamed),
+    notice(event, place, "event", { event: "roomRenamed", name: event.data.name ?? null }),
+  ],
+};
+
+const memberAdded: EventDefinition = {
+  type: "MemberAdded.v1",
+  data: Member,
+  sealed: {},
+  public: ({ data }) => ({ t: "memberAdded", d: data }),
+  membership: ({ data }) => ({ enter: [String(data.user)], leave: [] }),
+  changes: (event, place) => [
+    { op: "set", table: "rooms", key: [event.subject.id], values: { s: sOf(event) } },
+    { op: "add", table: "rooms", key: [event.subject.id], values: { members: 1, owners: ownersIn(event) } },
+    historyRow(event, place, memberAdded),
+    notice(event, place, "user_joined", { user: event.data.user ?? null }),
+    ...enters(event, place, { user: String(event.data.user), role: event.data.role as Role }),
+  ],
+};
+
+const memberLeft = leaving("MemberLeft.v1", "memberLeft");
+const memberRemoved = leaving("MemberRemoved.v1", "memberRemoved");
+
+const messagePosted: EventDefinition = {
+  type: "MessagePosted.v1",
+  data: z.strictObject({ body: Body }),
+  sealed: sealedBody,
+  public: ({ data }) => ({ t: "messagePosted", d: { text: textOf(data) } }),
+  changes(event, place) {
+    const m = event.m ?? null;
+    return [
+      { op: "set", table: "rooms", key: [event.subject.id], values: { s: sOf(event), m } },
+      historyRow(event, place, messagePosted),
+      notice(event, place, "message", { text: textOf(event.data), edits: [] }, m),
+    ];
+  },
+};
+
+/** `message` is the post's `s`; `edits` those of the edits before. */
+const messageEdited: EventDefinition = {
+  type: "MessageEdited.v1",
+  data: z.strictObject({ message: z.int(), edits: z.array(z.int()), body: Body }),
+  sealed: sealedBody,
+  public: ({ data }) => ({ t: "messageEdited", d: { message: data.message ?? null, text: textOf(data) } }),
+  changes(event, place) {
+    const s = sOf(event);
+    const data = { text: textOf(event.data), edits: [...numbersIn(event.data.edits), s] };
+    return [
+      { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
+      historyRow(event, place, messageEdited),
+      { op: "set", table: "messages", key: [messageId(event, event.data.message)], values: { data, status: "edited" } },
+    ];
+  },
+};
+
+/** Marks the message and blanks its text wherever a read table holds it; the row stays. */
+const messageDeleted: EventDefinition = {
+  type: "MessageDeleted.v1",
+  data: z.strictObject({ message: z.int(), edits: z.array(z.int()) }),
+  sealed: {},
+  public: ({ data }) => ({ t: "messageDeleted", d: { message: data.message ?? null } }),
+  changes(event, place) {
+    const room = event.subject.id;
+    const message = Number(event.data.message);
+    const blank = (s: number, data: JsonObject): Change => ({
+      op: "set",
+      table: "room_events",
+      key: [room, String(s)],
+      values: { data },
+    });
+    return [
+      { op: "set", table: "rooms", key: [room], values: { s: sOf(event) } },
+      historyRow(event, place, messageDeleted),
+      {
+        op: "set",
+        table: "messages",
+        key: [messageId(event, message)],
+        values: { data: { text: null, edits: [] }, status: "deleted" },
+      },
+      blank(message, { text: null }),
+      ...numbersIn(event.data.edits).map((s) => blank(s, { message, text: null })),
+    ];
+  },
+};
+
+const definitions = [
+  roomCreated,
+  roomRenamed,
+  memberAdded,
+  memberLeft,
+  memberRemoved,
+  messagePosted,
+  messageEdited,
+  messageDeleted,
+];
+
+/** Events and tables of rooms, memberships and messages. */
+export const roomModel: ContextModel = {
+  context: "rooms",
+  tables: roomTables,
+  events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
+};
+
+/** What every present member may see of an event of a room. */
+export function publicEventOf(event: DomainEvent): PublicEvent {
+  return roomModel.events[event.type]?.public?.(event) ?? { t: "hidden", d: {} };
+}
+
+function leaving(type: string, t: string): EventDefinition {
+  const definition: EventDefinition = {
+    type,
+    data: Member,
+    sealed: {},
+    public: ({ data }) => ({ t, d: data }),
+    membership: ({ data }) => ({ enter: [], leave: [String(data.user)] }),
+    changes(event, place) {
+      const room = event.subject.id;
+      const user = String(event.data.user);
+      return [
+        { op: "set", table: "rooms", key: [room], values: { s: sOf(event) } },
+        { op: "add", table: "rooms", key: [room], values: { members: -1, owners: -ownersIn(event) } },
+        historyRow(event, place, definition),
+        notice(event, place, "user_left", { user }),
+        { op: "delete", table: "memberships", key: [room, user] },
+        { op: "add", table: "user_rooms", key: [user, place.lane], values: { version: 1 } },
+      ];
+    },
+  };
+  return definition;
+}
+
+function enters(event: DomainEvent, place: EventPlace, member: { user: string; role: Role }): Change[] {
+  const membership = {
+    room_id: event.subject.id,
+    user_id: member.user,
+    data: { is_muted: false },
+    role: member.role,
+    joined_s: sOf(event),
+    joined_at: place.at,
+  };
+  return [
+    { op: "insert", table: "memberships", row: membership },
+    { op: "insert", table: "user_rooms", row: { user_id: member.user, lane: place.lane, version: 0 } },
+    { op: "add", table: "user_rooms", key: [member.user, place.lane], values: { version: 1 } },
+  ];
+}
+
+function historyRow(event: DomainEvent, place: EventPlace, definition: EventDefinition): Change {
+  const { t, d } = definition.public?.(event) ?? { t: "hidden", d: {} };
+  const row = { room_id: event.subject.id, s: sOf(event), type: t, data: d, at: place.at, by: event.by };
+  return { op: "insert", table: "room_events", row };
+}
+
+function notice(
+  event: DomainEvent,
+  place: EventPlace,
+  type: MessageType,
+  data: JsonObject,
+  m: number | null = null,
+): Change & { op: "insert" } {
+  const row = {
+    id: messageId(event, sOf(event)),
+    room_id: event.subject.id,
+    s: sOf(event),
+    m,
+    data,
+    sent_at: place.at,
+    sent_by: event.by,
+    type,
+    status: "sent",
+  };
+  return { op: "insert", table: "messages", row };
+}
+
+const messageId = (event: DomainEvent, s: Json | undefined): string => `${event.subject.id}:${s}`;
+const sOf = (event: DomainEvent): number => event.s ?? 0;
+const ownersIn = (event: DomainEvent): number => (event.data.role === "owner" ? 1 : 0);
+const textOf = (data: JsonObject): Json => (data.body as JsonObject | null)?.text ?? null;
+const numbersIn = (value: Json | undefined): number[] => (Array.isArray(value) ? value.map(Number) : []);
+const membersIn = (data: JsonObject): { user: string; role: Role }[] =>
+  data.members as unknown as { user: string; role: Role }[];
