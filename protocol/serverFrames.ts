@@ -26,12 +26,16 @@ export const RoomEvent = z.object({
 });
 export type RoomEvent = z.infer<typeof RoomEvent>;
 
-/** A room as one of its members sees it. `s`: number of its last event; with `epoch` a cursor. */
+/**
+ * A room as one of its members sees it. `s`: number of its last event; with `epoch` a cursor. `from`: number of the first
+ * event that this member may see. A dialog has no name.
+ */
 export const RoomState = z.object({
   id: z.string(),
   name: z.nullable(z.string()),
   type: z.enum(roomTypes),
   s: z.int(),
+  from: z.int(),
   epoch: z.string(),
   role: z.enum(roles),
   members: z.int(),
