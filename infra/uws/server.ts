@@ -1,0 +1,107 @@
+/** What `createServer` is given. */
+export interface ServerOptions<Session extends object> {
+  /** The address to listen at, for example `127.0.0.1`. */
+  readonly host: string;
+  /** The port to listen at; 0 takes a free one. */
+  readonly port: number;
+  /** Answers every request that does not open a socket. What it throws goes to `onError` and is answered with `refusal(500)`. */
+  readonly http: (request: HttpRequest) => Promise<HttpResponse>;
+  /** The answer when `http` was not asked or failed: 400 = two lengths of the body, 413 = the body is too large, 500. */
+  readonly refusal: (status: 400 | 413 | 500) => HttpResponse;
+  readonly socket: SocketHandlers<Session>;
+  readonly limits: ServerLimits;
+  /** Told of everything that a handler throws; must not throw itself. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface ServerLimits {
+  /** Bytes of one message from a client; a longer one closes its socket without a close frame (the peer sees 1006). */
+  readonly frameBytes: number;
+  /** Bytes of an HTTP body; a longer one is answered with 413 and the connection closed. */
+  readonly bodyBytes: number;
+  /** Bytes that may wait for a slow reader. While more wait, what is sent or published to that socket is dropped. */
+  readonly backpressureBytes: number;
+}
+
+/**
+ * What happens on sockets. `open` returns what the server keeps for this socket and hands to the others. Whatever one
+ * of them throws, at once or later, goes to `onError` and closes the socket with 1011; after an `open` that threw none of
+ * the others is called.
+ */
+export interface SocketHandlers<Session extends object> {
+  /** The path at which sockets are opened. */
+  readonly path: string;
+  readonly open: (socket: Socket, opening: SocketOpening) => Session;
+  /** A text message as a string, a binary one as bytes of its own. Sends in the same tick leave in one write. */
+  readonly message: (session: Session, message: string | Uint8Array) => void | Promise<void>;
+  /** Something sent or published to this socket was dropped: it reads too slowly. At least once per loss, not a count. */
+  readonly dropped: (session: Session) => void | Promise<void>;
+  /** Some of what waited for a slow reader is on its way; look at `socket.bufferedBytes`. */
+  readonly drain: (session: Session) => void | Promise<void>;
+  /** The socket is closed, by whomever; 1006 when no close frame came. Called once, after `open` has returned. */
+  readonly close: (session: Session, code: number) => void | Promise<void>;
+}
+
+/** What was known of a socket when it was opened. */
+export interface SocketOpening {
+  /** By lower-case name. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly query: URLSearchParams;
+  /** The page that opened it, as the browser says; undefined for a program. */
+  readonly origin: string | undefined;
+}
+
+/** What became of a message: `backpressure` = it waits for a slow reader; `dropped` = it will never arrive. */
+export type SendOutcome = "sent" | "backpressure" | "dropped";
+
+/** One client's connection. After it closed every method does nothing, and `send` says `dropped`. */
+export interface Socket {
+  /** The address of the peer in text. */
+  readonly remoteAddress: string;
+  /** Bytes that wait for a slow reader; 0 after the close. */
+  readonly bufferedBytes: number;
+  /** Sends a text message, given as a string or as its UTF-8 bytes. */
+  send(message: string | Uint8Array): SendOutcome;
+  /** What `work` sends leaves in one write. Needed only outside of `open`, `message`, `dropped` and `drain`. */
+  cork(work: () => void): void;
+  subscribe(topic: string): void;
+  /** What was published before still arrives, nothing after it. */
+  unsubscribe(topic: string): void;
+  /** Closes with a close frame; `reason` at most 123 bytes. `close` of the handlers is called before this returns. */
+  close(code: number, reason: string): void;
+}
+
+/** A request, copied: it stays valid across `await`. */
+export interface HttpRequest {
+  /** In upper case. */
+  readonly method: string;
+  /** Without the query, as it came: not decoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** By lower-case name; repeated ones joined by ", ". */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  /** The address of the peer in text. */
+  readonly remoteAddress: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** A server that listens. */
+export interface Server {
+  /** The port it listens at. */
+  readonly port: number;
+  /**
+   * Sends a text message, given as its UTF-8 bytes, to every socket of `topic`. The bytes are passed on as they are. All that is
+   * published in one tick reaches each socket in one write.
+   */
+  publish(topic: string, message: Uint8Array): void;
+  /** Takes no new connections; those that are open go on. */
+  stopListening(): void;
+  /** Stops listening, waits at most `graceMs` for requests under way, closes every connection. */
+  close(graceMs?: number): Promise<void>;
+}

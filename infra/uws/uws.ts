@@ -1,0 +1,291 @@
+// The only file that touches uWebSockets.js. Its rules, each broken at the price of the whole process: a response
+// needs `onAborted` before the handler returns; a request is gone after the first `await`; a buffer is gone when its
+// callback returns; nothing may be thrown into native code; a response or socket that ended must not be touched.
+
+import type {
+  HttpRequest as NativeRequest,
+  HttpResponse as NativeResponse,
+  WebSocket as NativeSocket,
+  TemplatedApp,
+  us_listen_socket,
+} from "uWebSockets.js";
+import uws from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
+import { NativeBindingMissing } from "./errors.ts";
+import { assertHeaders, hasTwoLengths } from "./httpRules.ts";
+import { RequestsUnderWay } from "./requestsUnderWay.ts";
+import type { HttpRequest, HttpResponse, SendOutcome, Server, ServerOptions, Socket, SocketOpening } from "./server.ts";
+import { whyNotListening } from "./whyNotListening.ts";
+
+declare module "uWebSockets.js" {
+  interface TemplatedApp {
+    /** Missing in the library's own types, there in its code (`uWS_App_listen`). */
+    listen(host: string, port: number, options: number, done: (token: us_listen_socket | false) => void): TemplatedApp;
+  }
+}
+
+// Some copies of the library fall back to JavaScript without a word, and lose messages.
+if (typeof uws.App !== "function" || !`${uws.App}`.includes("[native code]")) throw new NativeBindingMissing();
+
+/** Without it two servers may share a port, each getting some of the connections. */
+const exclusivePort = 1;
+/** A socket that says nothing for so long is closed; the server's own pings keep a living one open. */
+const idleTimeoutSeconds = 60;
+const longestReasonBytes = 123;
+const sendOutcomes: Readonly<Record<number, SendOutcome>> = { 0: "backpressure", 1: "sent", 2: "dropped" };
+
+/** Starts a server for HTTP and WebSockets on one port. Throws `PortTaken` or `CannotListen`. */
+export async function createServer<Session extends object>(options: ServerOptions<Session>): Promise<Server> {
+  const app = uws.App();
+  const requests = new RequestsUnderWay();
+  app.ws(options.socket.path, socketBehavior(options));
+  app.any("/*", (res, req) => answer(res, req, options, requests));
+  const listening = await listen(app, options.host, options.port);
+  let isListening = true;
+  const stopListening = () => {
+    if (isListening) uws.us_listen_socket_close(listening);
+    isListening = false;
+  };
+  return {
+    port: uws.us_socket_local_port(listening),
+    publish: (topic, message) => void app.publish(topic, message, false, false),
+    stopListening,
+    close: async (graceMs = 1_000) => {
+      stopListening();
+      await requests.allAnswered(graceMs);
+      app.close();
+    },
+  };
+}
+
+async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
+  const token = await new Promise<us_listen_socket | false>((resolve) => {
+    app.listen(host, port, exclusivePort, resolve);
+  });
+  if (token !== false) return token;
+  throw await whyNotListening(host, port);
+}
+
+// HTTP
+
+function answer<Session extends object>(
+  res: NativeResponse,
+  req: NativeRequest,
+  options: ServerOptions<Session>,
+  requests: RequestsUnderWay,
+): void {
+  const end = requests.begin();
+  let isOpen = true;
+  res.onAborted(() => {
+    isOpen = false;
+    end();
+  });
+  const respond = (response: HttpResponse, closeConnection = false) => {
+    end();
+    if (!isOpen) return;
+    isOpen = false;
+    write(res, method, response, closeConnection);
+  };
+  const method = req.getCaseSensitiveMethod().toUpperCase();
+  try {
+    const head = readHead(res, req, method);
+    if (hasTwoLengths(head.headers)) respond(options.refusal(400), true);
+    else {
+      readBody(res, options.limits.bodyBytes, (body) => {
+        if (body === "tooLarge") respond(options.refusal(413), true);
+        else if (isOpen)
+          handle({ ...head, body }, options)
+            .then(respond)
+            .catch(options.onError);
+      });
+    }
+  } catch (error) {
+    options.onError(error);
+    respond(options.refusal(500), true);
+  }
+}
+
+async function handle<Session extends object>(
+  request: HttpRequest,
+  options: ServerOptions<Session>,
+): Promise<HttpResponse> {
+  try {
+    const response = await options.http(request);
+    assertHeaders(response.headers);
+    return response;
+  } catch (error) {
+    options.onError(error);
+    return options.refusal(500);
+  }
+}
+
+function readHead(res: NativeResponse, req: NativeRequest, method: string): Omit<HttpRequest, "body"> {
+  return {
+    method,
+    path: req.getUrl(),
+    query: new URLSearchParams(req.getQuery()),
+    headers: readHeaders(req),
+    remoteAddress: Buffer.from(res.getRemoteAddressAsText()).toString(),
+  };
+}
+
+function readHeaders(req: NativeRequest): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  req.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  });
+  return headers;
+}
+
+function readBody(res: NativeResponse, maxBytes: number, done: (body: Uint8Array | "tooLarge") => void): void {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  let isDone = false;
+  res.onData((chunk, isLast) => {
+    if (isDone) return;
+    bytes += chunk.byteLength;
+    isDone = isLast || bytes > maxBytes;
+    if (bytes > maxBytes) {
+      done("tooLarge");
+      return;
+    }
+    chunks.push(new Uint8Array(chunk.slice(0)));
+    if (isLast) done(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+  });
+}
+
+function write(res: NativeResponse, method: string, response: HttpResponse, closeConnection: boolean): void {
+  const body = response.body ?? "";
+  res.cork(() => {
+    res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? "Unknown"}`);
+    for (const [name, value] of Object.entries(response.headers ?? {})) res.writeHeader(name, value);
+    if (method === "HEAD") res.endWithoutBody(Buffer.byteLength(body), closeConnection);
+    else res.end(body, closeConnection);
+  });
+}
+
+// WebSockets
+
+/** What the library keeps for a socket. */
+interface Kept<Session> {
+  readonly opening: SocketOpening;
+  socket?: UwsSocket;
+  session?: Session;
+  /** Set when the socket was closed before `open` returned. */
+  closedWith?: number;
+}
+
+function socketBehavior<Session extends object>(options: ServerOptions<Session>): uws.WebSocketBehavior<Kept<Session>> {
+  const { socket: handlers, limits, onError } = options;
+  /** Runs one of the handlers; what it throws never reaches native code. */
+  const run = ({ socket, session }: Kept<Session>, handler: (session: Session) => void | Promise<void>): void => {
+    if (session === undefined) return;
+    const fail = (error: unknown) => {
+      onError(error);
+      socket?.close(1011, "");
+    };
+    try {
+      const outcome = handler(session);
+      if (outcome instanceof Promise) outcome.catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return {
+    compression: uws.DISABLED,
+    maxPayloadLength: limits.frameBytes,
+    maxBackpressure: limits.backpressureBytes,
+    idleTimeout: idleTimeoutSeconds,
+    sendPingsAutomatically: true,
+    upgrade: (res, req, context) => upgrade(res, req, context, onError),
+    open: (ws) => {
+      const kept = ws.getUserData();
+      const socket = new UwsSocket(ws);
+      kept.socket = socket;
+      try {
+        kept.session = handlers.open(socket, kept.opening);
+      } catch (error) {
+        onError(error);
+        socket.close(1011, "");
+      }
+      const { closedWith } = kept;
+      if (closedWith !== undefined) run(kept, (session) => handlers.close(session, closedWith));
+    },
+    message: (ws, message, isBinary) => {
+      const bytes = Buffer.from(message);
+      const own = isBinary ? new Uint8Array(bytes) : bytes.toString();
+      run(ws.getUserData(), (session) => handlers.message(session, own));
+    },
+    dropped: (ws) => run(ws.getUserData(), handlers.dropped),
+    drain: (ws) => run(ws.getUserData(), handlers.drain),
+    close: (ws, code) => {
+      const kept = ws.getUserData();
+      kept.socket?.markClosed();
+      kept.closedWith = code;
+      run(kept, (session) => handlers.close(session, code));
+    },
+  };
+}
+
+function upgrade(
+  res: NativeResponse,
+  req: NativeRequest,
+  context: uws.us_socket_context_t,
+  onError: (error: unknown) => void,
+): void {
+  try {
+    const headers = readHeaders(req);
+    const opening = { headers, query: new URLSearchParams(req.getQuery()), origin: headers.get("origin") };
+    res.upgrade<Kept<object>>(
+      { opening },
+      req.getHeader("sec-websocket-key"),
+      req.getHeader("sec-websocket-protocol"),
+      req.getHeader("sec-websocket-extensions"),
+      context,
+    );
+  } catch (error) {
+    onError(error);
+    res.close();
+  }
+}
+
+class UwsSocket implements Socket {
+  readonly remoteAddress: string;
+  #ws: NativeSocket<unknown> | undefined;
+
+  constructor(ws: NativeSocket<unknown>) {
+    this.#ws = ws;
+    this.remoteAddress = Buffer.from(ws.getRemoteAddressAsText()).toString();
+  }
+
+  get bufferedBytes(): number {
+    return this.#ws?.getBufferedAmount() ?? 0;
+  }
+
+  send(message: string | Uint8Array): SendOutcome {
+    return sendOutcomes[this.#ws?.send(message, false, false) ?? 2] ?? "dropped";
+  }
+
+  cork(work: () => void): void {
+    if (this.#ws === undefined) work();
+    else this.#ws.cork(work);
+  }
+
+  subscribe(topic: string): void {
+    this.#ws?.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.#ws?.unsubscribe(topic);
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws?.end(code, Buffer.from(reason).subarray(0, longestReasonBytes));
+  }
+
+  /** The native socket is gone. */
+  markClosed(): void {
+    this.#ws = undefined;
+  }
+}
