@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readTextIfThere } from "./files.ts";
+import { isErrno } from "./ports.ts";
+
+/** The one folder in which a box keeps everything. */
+export interface DataFolder {
+  /** Absolute. */
+  readonly path: string;
+  /** Process ids, locks, the state file. */
+  readonly run: string;
+  readonly logs: string;
+  readonly secrets: string;
+}
+
+/** Opens a data folder, making what is missing; only its owner may read it. */
+export function openDataFolder(path: string): DataFolder {
+  const root = resolve(path);
+  mkdirSync(root, { recursive: true });
+  // As root, PostgreSQL's account must pass through to its own folder; all others inside are closed to it.
+  chmodSync(root, isRoot() ? 0o711 : 0o700);
+  const folders = { path: root, run: join(root, "run"), logs: join(root, "logs"), secrets: join(root, "secrets") };
+  for (const folder of [folders.run, folders.logs, folders.secrets])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return folders;
+}
+
+/** Whether this process may do everything, so that some servers refuse to run as its user. */
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/** The password (64 hex digits) of that name: made at the first call, the same ever after; its file is 0600. */
+export function readOrMakeSecret(folder: DataFolder, name: string): string {
+  const path = join(folder.secrets, name);
+  const there = readTextIfThere(path)?.trim();
+  if (there !== undefined && there !== "") return there;
+  const made = randomBytes(32).toString("hex");
+  try {
+    // An empty file is what a crash before the first byte leaves.
+    writeFileSync(path, `${made}\n`, { mode: 0o600, flag: there === "" ? "w" : "wx" });
+    return made;
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+    return readOrMakeSecret(folder, name);
+  }
+}

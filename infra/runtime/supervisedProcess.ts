@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { RuntimeError } from "./errors.ts";
+import { readTextIfThere, remove, writeFileAtomic } from "./files.ts";
+import { endProcess, identifyProcess, type ProcessIdentity } from "./processIdentity.ts";
+import { waitFor } from "./waitFor.ts";
+
+/** How to run a process and how to tell that it works. */
+export interface ProcessPlan {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Output is appended here. */
+  readonly logFile: string;
+  /** Holds the process's identity while it runs, so that a later run can find it when this one was killed. */
+  readonly pidFile: string;
+  /** Gives the child a channel that closes when this process dies (see `runApp`). */
+  readonly channel?: boolean;
+  /** Asked again and again until it says true. */
+  isReady(pid: number): Promise<boolean> | boolean;
+  readonly readyTimeoutMs: number;
+  readonly stopSignal: NodeJS.Signals;
+  readonly stopTimeoutMs: number;
+}
+
+/** `waiting`: it ended by itself and is started again after a pause. */
+export type ProcessState = "starting" | "ready" | "waiting" | "stopped";
+
+/** A process that is started again whenever it ends by itself. */
+export interface SupervisedProcess {
+  readonly name: string;
+  /** Undefined while it doesn't run. */
+  readonly pid: number | undefined;
+  readonly state: ProcessState;
+  readonly restarts: number;
+  /** Ends it (its signal, then SIGKILL) and waits until it is gone. May be called again. */
+  stop(): Promise<void>;
+}
+
+const firstPauseMs = 100;
+const longestPauseMs = 5_000;
+// A process that ran this long is well again: the next failure starts with the shortest pause.
+const healthyAfterMs = 10_000;
+const maxLogBytes = 8 * 1024 * 1024;
+
+/**
+ * Starts a process, resolves when it is ready, and from then on starts it again, with a growing pause, whenever it ends.
+ * A process that an earlier, killed run left behind under the same pid file is ended first.
+ * @throws RuntimeError `ServerFailed` with the end of its log when it isn't ready in time or ends before
+ */
+export async function superviseProcess(plan: ProcessPlan, onChange: () => void = () => {}): Promise<SupervisedProcess> {
+  await endLeftover(plan.pidFile, plan.stopSignal, plan.stopTimeoutMs);
+  rotateLog(plan.logFile);
+  const process = new Supervised(plan, onChange);
+  await process.begin();
+  return process;
+}
+
+/** Ends the process that a pid file names, if that very process still runs, and removes the file. */
+export async function endLeftover(pidFile: string, signal: NodeJS.Signals, timeoutMs: number): Promise<void> {
+  const identity = readIdentity(pidFile);
+  if (identity !== undefined) await endProcess(identity, signal, timeoutMs);
+  remove(pidFile);
+}
+
+/** The identity in a pid file; `undefined` when there is none. */
+export function readIdentity(pidFile: string): ProcessIdentity | undefined {
+  const [pid, startedAt] = (readTextIfThere(pidFile) ?? "").split("\n");
+  return pid === undefined || startedAt === undefined ? undefined : { pid: Number(pid), startedAt };
+}
+
+/** Writes a pid file for a running process. */
+export function writeIdentity(pidFile: string, identity: ProcessIdentity): void {
+  writeFileAtomic(pidFile, `${identity.pid}\n${identity.startedAt}\n`);
+}
+
+class Supervised implements SupervisedProcess {
+  readonly name: string;
+  pid: number | undefined;
+  state: ProcessState = "starting";
+  restarts = 0;
+  readonly #plan: ProcessPlan;
+  readonly #onChange: () => void;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(plan: ProcessPlan, onChange: () => void) {
+    this.name = plan.name;
+    this.#plan = plan;
+    this.#onChange = onChange;
+  }
+
+  async begin(): Promise<void> {
+    const run = this.#launch();
+    this.#loop = this.#keepRunning(run);
+    if (await run.ready) return;
+    await this.stop();
+    const tail = readFileSync(this.#plan.logFile, "utf8").slice(-2_000).trim();
+    throw new RuntimeError("ServerFailed", `${this.name} did not start. The end of ${this.#plan.logFile}:\n${tail}`);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    if (this.pid !== undefined) {
+      const identity = identifyProcess(this.pid);
+      if (identity !== undefined) await endProcess(identity, this.#plan.stopSignal, this.#plan.stopTimeoutMs);
+    }
+    await this.#loop;
+  }
+
+  async #keepRunning(first: Run): Promise<void> {
+    let run = first;
+    let pauseMs = firstPauseMs;
+    for (;;) {
+      const since = performance.now();
+      await run.exited;
+      if (this.#stopping.signal.aborted) break;
+      pauseMs = performance.now() - since > healthyAfterMs ? firstPauseMs : pauseMs;
+      this.#set("waiting");
+      await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+      if (this.#stopping.signal.aborted) break;
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      this.restarts++;
+      run = this.#launch();
+    }
+    this.#set("stopped");
+  }
+
+  #launch(): Run {
+    this.#set("starting");
+    const child = spawnPlan(this.#plan);
+    this.pid = child.pid;
+    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    if (identity !== undefined) writeIdentity(this.#plan.pidFile, identity);
+    const over = new AbortController();
+    const exited = new Promise<void>((resolve) => {
+      child.once("error", () => resolve());
+      child.once("exit", () => resolve());
+    }).then(() => {
+      over.abort();
+      this.pid = undefined;
+      remove(this.#plan.pidFile);
+    });
+    return { exited, ready: this.#awaitReady(child, AbortSignal.any([over.signal, this.#stopping.signal])) };
+  }
+
+  async #awaitReady(child: ChildProcess, signal: AbortSignal): Promise<boolean> {
+    const { pid } = child;
+    if (pid === undefined) return false;
+    const ready = await waitFor(() => this.#plan.isReady(pid), { timeoutMs: this.#plan.readyTimeoutMs, signal });
+    if (signal.aborted) return false;
+    if (ready === true) this.#set("ready");
+    // Alive and useless: the loop starts another.
+    else child.kill("SIGKILL");
+    return ready === true;
+  }
+
+  #set(state: ProcessState): void {
+    this.state = state;
+    this.#onChange();
+  }
+}
+
+interface Run {
+  readonly exited: Promise<void>;
+  readonly ready: Promise<boolean>;
+}
+
+function spawnPlan(plan: ProcessPlan): ChildProcess {
+  mkdirSync(dirname(plan.logFile), { recursive: true });
+  const log = openSync(plan.logFile, "a", 0o600);
+  try {
+    return spawn(plan.command, plan.args, {
+      cwd: plan.cwd,
+      env: plan.env,
+      ...(plan.uid === undefined ? {} : { uid: plan.uid, gid: plan.gid }),
+      // A group of its own, so that Ctrl-C reaches the supervisor alone, which stops all in order.
+      detached: true,
+      stdio: plan.channel === true ? ["ignore", log, log, "ipc"] : ["ignore", log, log],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function rotateLog(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxLogBytes) renameSync(path, `${path}.1`);
+}
