@@ -1,0 +1,14 @@
+export { checkLane } from "./checkLane.ts";
+export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
+export {
+  LaneCountFixed,
+  type LaneDifference,
+  LaneHasHole,
+  LaneNotFound,
+  LaneUnsound,
+  LogServerTooOld,
+} from "./errors.ts";
+export { listLanes } from "./laneRegistry.ts";
+export type { LinkEvent } from "./linkEvents.ts";
+export { openLane } from "./openLane.ts";
+export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";

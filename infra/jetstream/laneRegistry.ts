@@ -1,0 +1,101 @@
+import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
+import { type Context, contexts, type LaneId } from "@connect-hub/domain/values";
+import { JetStreamApiCodes, jetstreamManager } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import type { NatsLink } from "./connectNats.ts";
+import { hasApiCode, LaneCountFixed, LaneNotFound } from "./errors.ts";
+
+/** Which epoch a lane is in, and the stream that holds it. Stored as JSON under the lane's id. */
+export interface LaneEntry {
+  /** 32 hex digits. */
+  readonly epoch: string;
+  readonly stream: string;
+}
+
+/** Opens the registry to write, and makes it when it is not there. Reads go through the leader. */
+export function createRegistry(link: NatsLink, prefix: string, replicas: number): Promise<KV> {
+  return new Kvm(link.nc).create(subjects(prefix).lanesBucket, { history: 1, replicas, allow_direct: false });
+}
+
+/** The entry of `lane`, or undefined. */
+export async function findLane(registry: KV, lane: LaneId): Promise<LaneEntry | undefined> {
+  const text = await find(registry, lane);
+  return text === undefined ? undefined : parseEntry(text);
+}
+
+/** Writes the entry of a lane that has none. False when somebody else was first. */
+export function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): Promise<boolean> {
+  return claim(registry, lane, JSON.stringify(entry));
+}
+
+/**
+ * Fixes how many lanes `context` has, the first time. Throws `LaneCountFixed` when it was another number: where a room
+ * lies depends on it, so that changing it means copying the log.
+ */
+export async function fixLaneCount(registry: KV, context: Context, count: number): Promise<void> {
+  const key = `${context}.count`;
+  if (await claim(registry, key, String(count))) return;
+  const fixed = Number(await find(registry, key));
+  if (fixed !== count) throw new LaneCountFixed(context, fixed, count);
+}
+
+/** The entry of `lane`. Throws `LaneNotFound` when it was not made yet, and `LogUnavailable`. */
+export async function readLaneEntry(link: NatsLink, prefix: string, lane: LaneId): Promise<LaneEntry> {
+  const bucket = subjects(prefix).lanesBucket;
+  const entry = await orUndefined(async () => {
+    return findLane(await new Kvm(link.nc).open(bucket, { bindOnly: true, allow_direct: false }), lane);
+  });
+  if (entry === undefined) throw new LaneNotFound(lane);
+  return entry;
+}
+
+/** All lanes there are, in the order of their names. Throws `LogUnavailable`. */
+export async function listLanes(link: NatsLink, prefix: string): Promise<LaneId[]> {
+  const stream = `KV_${subjects(prefix).lanesBucket}`;
+  const info = await orUndefined(async () => {
+    return (await jetstreamManager(link.nc, { checkAPI: false })).streams.info(stream, { subjects_filter: ">" });
+  });
+  const keys = Object.keys(info?.state.subjects ?? {}).map((subject) => subject.split(".").slice(2).join("."));
+  return keys.filter(isLaneId).sort();
+}
+
+async function find(registry: KV, key: string): Promise<string | undefined> {
+  const found = await registry.get(key);
+  return found === null || found.operation !== "PUT" ? undefined : found.string();
+}
+
+async function claim(registry: KV, key: string, value: string): Promise<boolean> {
+  if ((await find(registry, key)) !== undefined) return false;
+  try {
+    await registry.create(key, value);
+    return true;
+  } catch (error) {
+    if ((await find(registry, key)) !== undefined) return false;
+    throw error;
+  }
+}
+
+/** What `read` gives; undefined when the registry is not there at all. */
+async function orUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (hasApiCode(cause, JetStreamApiCodes.StreamNotFound)) return undefined;
+    throw new LogUnavailable("The registry of the lanes can't be read.", { cause });
+  }
+}
+
+function parseEntry(text: string): LaneEntry {
+  const entry: unknown = JSON.parse(text);
+  if (typeof entry === "object" && entry !== null && "epoch" in entry && "stream" in entry) {
+    const { epoch, stream } = entry;
+    if (typeof epoch === "string" && /^[0-9a-f]{32}$/.test(epoch) && typeof stream === "string")
+      return { epoch, stream };
+  }
+  throw new Error(`The registry of the lanes holds an entry that is none: ${text}`);
+}
+
+function isLaneId(key: string): key is LaneId {
+  const [context, k, ...more] = key.split(".");
+  return more.length === 0 && contexts.some((known) => known === context) && /^\d{1,4}$/.test(k ?? "");
+}
