@@ -5,34 +5,23 @@
 import type {
   HttpRequest as NativeRequest,
   HttpResponse as NativeResponse,
-  WebSocket as NativeSocket,
   TemplatedApp,
   us_listen_socket,
 } from "uWebSockets.js";
 import uws from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
-import { NativeBindingMissing } from "./errors.ts";
+import { assertPortFree } from "./assertPortFree.ts";
+import { CannotListen, NativeBindingMissing } from "./errors.ts";
 import { assertHeaders, hasTwoLengths } from "./httpRules.ts";
 import { RequestsUnderWay } from "./requestsUnderWay.ts";
-import type { HttpRequest, HttpResponse, SendOutcome, Server, ServerOptions, Socket, SocketOpening } from "./server.ts";
-import { whyNotListening } from "./whyNotListening.ts";
-
-declare module "uWebSockets.js" {
-  interface TemplatedApp {
-    /** Missing in the library's own types, there in its code (`uWS_App_listen`). */
-    listen(host: string, port: number, options: number, done: (token: us_listen_socket | false) => void): TemplatedApp;
-  }
-}
+import type { HttpRequest, HttpResponse, Server, ServerOptions, SocketOpening } from "./server.ts";
+import { UwsSocket } from "./uwsSocket.ts";
 
 // Some copies of the library fall back to JavaScript without a word, and lose messages.
 if (typeof uws.App !== "function" || !`${uws.App}`.includes("[native code]")) throw new NativeBindingMissing();
 
-/** Without it two servers may share a port, each getting some of the connections. */
-const exclusivePort = 1;
 /** A socket that says nothing for so long is closed; the server's own pings keep a living one open. */
 const idleTimeoutSeconds = 60;
-const longestReasonBytes = 123;
-const sendOutcomes: Readonly<Record<number, SendOutcome>> = { 0: "backpressure", 1: "sent", 2: "dropped" };
 
 /** Starts a server for HTTP and WebSockets on one port. Throws `PortTaken` or `CannotListen`. */
 export async function createServer<Session extends object>(options: ServerOptions<Session>): Promise<Server> {
@@ -59,11 +48,14 @@ export async function createServer<Session extends object>(options: ServerOption
 }
 
 async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
+  // The library shares a port with whoever else shares it; asked not to, it can't listen again for a minute after a
+  // restart. So look first. Two servers that start in the same instant are not told apart.
+  if (port !== 0) await assertPortFree(host, port);
   const token = await new Promise<us_listen_socket | false>((resolve) => {
-    app.listen(host, port, exclusivePort, resolve);
+    app.listen(host, port, resolve);
   });
-  if (token !== false) return token;
-  throw await whyNotListening(host, port);
+  if (token === false) throw new CannotListen(host, port, undefined);
+  return token;
 }
 
 // HTTP
@@ -247,45 +239,5 @@ function upgrade(
   } catch (error) {
     onError(error);
     res.close();
-  }
-}
-
-class UwsSocket implements Socket {
-  readonly remoteAddress: string;
-  #ws: NativeSocket<unknown> | undefined;
-
-  constructor(ws: NativeSocket<unknown>) {
-    this.#ws = ws;
-    this.remoteAddress = Buffer.from(ws.getRemoteAddressAsText()).toString();
-  }
-
-  get bufferedBytes(): number {
-    return this.#ws?.getBufferedAmount() ?? 0;
-  }
-
-  send(message: string | Uint8Array): SendOutcome {
-    return sendOutcomes[this.#ws?.send(message, false, false) ?? 2] ?? "dropped";
-  }
-
-  cork(work: () => void): void {
-    if (this.#ws === undefined) work();
-    else this.#ws.cork(work);
-  }
-
-  subscribe(topic: string): void {
-    this.#ws?.subscribe(topic);
-  }
-
-  unsubscribe(topic: string): void {
-    this.#ws?.unsubscribe(topic);
-  }
-
-  close(code: number, reason: string): void {
-    this.#ws?.end(code, Buffer.from(reason).subarray(0, longestReasonBytes));
-  }
-
-  /** The native socket is gone. */
-  markClosed(): void {
-    this.#ws = undefined;
   }
 }
