@@ -1,2 +1,3 @@
+export * from "./changeApplier.features.ts";
 export * from "./lane.features.ts";
 export * from "./memoryLane.ts";

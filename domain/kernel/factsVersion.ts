@@ -1,0 +1,13 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../values/json.ts";
+import type { ContextModel } from "./event.ts";
+
+/**
+ * What the code understands of a context's read tables: 16 hex digits over the tables' columns and the types of the
+ * events. Tables that were filled under another version can't be trusted; they are rebuilt.
+ */
+export function factsVersionOf(model: ContextModel): string {
+  const tables = model.tables.map(({ name, schema, key, columns }) => ({ name, schema, key, columns }));
+  const text = canonicalJson({ tables, events: Object.keys(model.events).sort() });
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
