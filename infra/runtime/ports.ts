@@ -1,18 +1,20 @@
 import { createServer } from "node:net";
 import { RuntimeError } from "./errors.ts";
 
+const loopback = "127.0.0.1";
+
 /** A TCP port on the loopback address that was free a moment ago. */
 export function freePort(): Promise<number> {
-  return listenOnce(0);
+  return listenOnce(0, loopback);
 }
 
 /**
  * Promises that `port` can be listened on; throws `PortInUse` naming `variable` otherwise.
  * @param owner what was to listen there, for the message
  */
-export async function assertPortFree(port: number, variable: string, owner: string): Promise<void> {
+export async function assertPortFree(port: number, variable: string, owner: string, host = loopback): Promise<void> {
   try {
-    await listenOnce(port);
+    await listenOnce(port, host);
   } catch (cause) {
     const why = isErrno(cause, "EACCES") ? "may not be used by this user" : "is in use";
     throw new RuntimeError(
@@ -23,11 +25,11 @@ export async function assertPortFree(port: number, variable: string, owner: stri
   }
 }
 
-function listenOnce(port: number): Promise<number> {
+function listenOnce(port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
+    server.listen({ port, host, exclusive: true }, () => {
       const address = server.address();
       server.close(() => resolve(typeof address === "object" && address !== null ? address.port : port));
     });

@@ -25,14 +25,16 @@ export interface StartServerOptions extends Omit<FindOptions, "account" | "major
 /** A server that answers, and is started again when it dies. */
 export interface RunningServer {
   readonly kind: ServerKind;
-  readonly source: "path" | "private";
+  /** `url`: somebody else runs it; it has no folder and no process here. */
+  readonly source: "url" | "path" | "private";
+  /** `unknown` only for a PostgreSQL by URL that nobody asked. */
   readonly version: string;
   /** `host:port`. */
   readonly address: string;
-  readonly dataFolder: string;
+  readonly dataFolder: string | undefined;
   /** With the name and password of its most powerful user; NATS by `nats.conf` has none in its URL. */
   readonly url: string;
-  readonly process: SupervisedProcess;
+  readonly process: SupervisedProcess | undefined;
   /** Stops it and waits until it is gone. */
   close(): Promise<void>;
 }

@@ -23,8 +23,8 @@ export interface ProcessPlan {
   readonly pidFile: string;
   /** Gives the child a channel that closes when this process dies (see `runApp`). */
   readonly channel?: boolean;
-  /** Asked again and again until it says true. */
-  isReady(pid: number): Promise<boolean> | boolean;
+  /** Asked again and again until it says true; `said` is what the child has sent over its channel. */
+  isReady(pid: number, said: readonly unknown[]): Promise<boolean> | boolean;
   readonly readyTimeoutMs: number;
   readonly stopSignal: NodeJS.Signals;
   readonly stopTimeoutMs: number;
@@ -154,7 +154,9 @@ class Supervised implements SupervisedProcess {
   async #awaitReady(child: ChildProcess, signal: AbortSignal): Promise<boolean> {
     const { pid } = child;
     if (pid === undefined) return false;
-    const ready = await waitFor(() => this.#plan.isReady(pid), { timeoutMs: this.#plan.readyTimeoutMs, signal });
+    const said: unknown[] = [];
+    child.on("message", (message) => said.push(message));
+    const ready = await waitFor(() => this.#plan.isReady(pid, said), { timeoutMs: this.#plan.readyTimeoutMs, signal });
     if (signal.aborted) return false;
     if (ready === true) this.#set("ready");
     // Alive and useless: the loop starts another.
