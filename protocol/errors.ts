@@ -13,7 +13,6 @@ export const protocolCodes = [
   "TooManyAttempts",
   "NotFound",
   "ShuttingDown",
-  "Internal",
 ] as const;
 export type ProtocolCode = (typeof protocolCodes)[number];
 

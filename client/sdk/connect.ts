@@ -1,0 +1,168 @@
+import { type Json, limits, mergeTokens } from "@connect-hub/domain/values";
+import type {
+  Cursor,
+  QueryAnswers,
+  QueryInput,
+  QueryName,
+  ReadyFrame,
+  RoomEvent,
+  RoomState,
+} from "@connect-hub/protocol";
+import { uuidv7 } from "uuidv7";
+import type { Client, ConnectOptions } from "./client.ts";
+import { HubError } from "./hubError.ts";
+import { openLine } from "./line.ts";
+import { newestEvents } from "./newestEvents.ts";
+import { outbox } from "./outbox.ts";
+import { readServerFrame } from "./readServerFrame.ts";
+import { roomTracks } from "./roomTracks.ts";
+import type { WebSocketConstructor } from "./webSocketLike.ts";
+
+/** Connects; returns at once. Watch `onState`, or just ask: requests wait for the line. */
+export function connect(options: ConnectOptions): Client {
+  const WebSocket = options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor | undefined);
+  if (WebSocket === undefined) throw new TypeError("no WebSocket here: pass one, for example that of the package ws");
+  const random = options.random ?? Math.random;
+  const rooms = new Map<string, RoomState>();
+  const listeners = new Map<string, Set<(event: RoomEvent) => void>>();
+  let position = options.position;
+  let user: ReadyFrame["ready"]["user"] | undefined;
+  let version = 0;
+  let beats = 0;
+  let resumed: Readonly<Record<string, Cursor>> = {};
+
+  const box = outbox((text) => line.send(text), random);
+  const tracks = roomTracks(
+    {
+      deliver(events) {
+        const room = events[0]?.r ?? "";
+        options.onEvents?.(room, events);
+        for (const listener of listeners.get(room) ?? []) events.forEach(listener);
+      },
+      reset: (room) => options.onReset?.(room),
+      resume: (cursors) => void line.send(JSON.stringify({ resume: cursors })),
+      load: (room, s) => void load(room, s),
+    },
+    options.cursors,
+  );
+
+  /** A load that is refused leaves the room live from `s` on. */
+  async function load(room: string, s: number): Promise<void> {
+    const wanted = options.history ?? 50;
+    const events = wanted === 0 ? [] : ((await unlessRefused(newestEvents(query, room, s, wanted))) ?? []);
+    tracks.loaded(room, s, events);
+  }
+
+  function setRooms(states: readonly RoomState[]): void {
+    const ids = new Set(states.map((state) => state.id));
+    const known = new Set([...rooms.keys(), ...Object.keys(tracks.cursors())]);
+    for (const room of known) if (!ids.has(room)) leave(room);
+    for (const state of states) {
+      rooms.set(state.id, state);
+      options.onRoom?.(state);
+    }
+  }
+
+  function leave(room: string): void {
+    tracks.leave(room);
+    rooms.delete(room);
+    options.onLeft?.(room);
+  }
+
+  async function refreshRooms(): Promise<void> {
+    const answer = await unlessRefused(query("rooms", {}));
+    if (answer === undefined) return;
+    version = answer.version;
+    setRooms(answer.rooms);
+    for (const state of answer.rooms) tracks.enter(state);
+  }
+
+  function told(token: string): void {
+    position = mergeTokens(position, token);
+  }
+
+  async function request(frame: object): Promise<Json> {
+    const { ok, position: token } = await box.add(position === undefined ? frame : { ...frame, a: position });
+    told(token);
+    return ok;
+  }
+
+  async function query<K extends QueryName>(name: K, data: QueryInput<K>): Promise<QueryAnswers[K]> {
+    return (await request({ q: name, d: data })) as unknown as QueryAnswers[K];
+  }
+
+  const line = openLine(
+    { urls: typeof options.url === "string" ? [options.url] : options.url, WebSocket, random },
+    {
+      auth() {
+        resumed = Object.fromEntries(Object.entries(tracks.cursors()).slice(0, limits.resumeRooms));
+        return JSON.stringify({ auth: { token: options.token, resume: resumed } });
+      },
+      ready(frame) {
+        user = frame.user;
+        version = frame.version;
+        told(frame.position);
+        setRooms(frame.rooms);
+        box.online(line.hello?.limits.inFlight ?? limits.inFlight);
+        tracks.ready(frame.rooms, resumed);
+      },
+      frame: (frame) =>
+        readServerFrame(frame, {
+          events: (events) => tracks.events(events),
+          answer: (i, answer) => box.answer(i, answer),
+          heartbeat(answer) {
+            tracks.heads(answer.heads);
+            if (answer.version !== version) void refreshRooms();
+          },
+          resumed(answers) {
+            for (const [room, [answer, epoch, s]] of Object.entries(answers)) tracks.resumed(room, answer, epoch, s);
+          },
+          room(state) {
+            rooms.set(state.id, state);
+            options.onRoom?.(state);
+            tracks.enter(state);
+          },
+          left: leave,
+          resync: (stopped) => tracks.resync(stopped),
+        }),
+      heartbeat: () => ++beats,
+      state(state, error) {
+        if (state === "waiting") box.offline();
+        if (state === "closed") box.close(error ?? new HubError("ClientClosed"));
+        options.onState?.(state, error);
+      },
+    },
+  );
+
+  return {
+    get state() {
+      return line.state;
+    },
+    get user() {
+      return user;
+    },
+    rooms,
+    get position() {
+      return position;
+    },
+    cursors: () => tracks.cursors(),
+    command: (method, data, { key } = {}) => request({ m: method, d: data, k: key ?? uuidv7() }) as never,
+    query,
+    onEvent(room, listener) {
+      const set = listeners.get(room) ?? new Set();
+      listeners.set(room, set.add(listener));
+      return () => void set.delete(listener);
+    },
+    cutLine: () => line.cut(),
+    close: () => line.close(),
+  };
+}
+
+async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof HubError) return undefined;
+    throw error;
+  }
+}

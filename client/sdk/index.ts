@@ -1,0 +1,6 @@
+export { type AccountOptions, register, type Session, signIn, signOut } from "./accounts.ts";
+export type { Client, ClientListener, ConnectOptions } from "./client.ts";
+export { connect } from "./connect.ts";
+export { HubError, type HubErrorName } from "./hubError.ts";
+export type { LineState } from "./line.ts";
+export type { WebSocketConstructor, WebSocketLike } from "./webSocketLike.ts";
