@@ -1,0 +1,2 @@
+export type { Budget, BudgetAnswer, BudgetOptions } from "./budget.ts";
+export { connectValkey, type Valkey, type ValkeyOptions, ValkeyUnreachable } from "./connectValkey.ts";
