@@ -52,7 +52,7 @@ const signIn: CommandDefinition = {
   admitsRepeat: (prepared) => (prepared.verified === null ? { code: "WrongCredentials" } : undefined),
   decide(command, facts, { hashes, prepared }) {
     const user = userOfEmail(command, facts, hashes);
-    if (!user || user.status !== "active" || prepared.verified === null || prepared.verified !== user.pass_hash) {
+    if (user?.status !== "active" || prepared.verified === null || prepared.verified !== user.pass_hash) {
       return refuse("WrongCredentials");
     }
     const data = {
@@ -102,7 +102,7 @@ const closeAccount: CommandDefinition = {
   decide(command, facts, { hashes, prepared }) {
     const { actor } = command.key;
     const user = facts.get(factRef("users", actor));
-    if (!user || user.status !== "active") return refuse("AccountClosed");
+    if (user?.status !== "active") return refuse("AccountClosed");
     if (prepared.verified === null || prepared.verified !== user.pass_hash) return refuse("WrongCredentials");
     const personal = { emailHash: hashes.lookup(`email|${user.email}`) };
     return { events: [accountEvent("AccountClosed.v1", actor, actor, { personal })], result: {} };

@@ -38,8 +38,11 @@ export function commandTableOf(lane: Commit["lane"]): "account_commands" | "room
 }
 
 /** The row that makes a repeated command harmless for ever. */
-function commandRow(entry: Entry, commit: Commit): Change {
+export function commandRow(
+  entry: Pick<Entry, "key" | "kind" | "digest" | "result">,
+  place: Pick<EventPlace, "lane" | "n">,
+): Change {
   const { actor, id } = entry.key;
-  const row = { actor, id, kind: entry.kind, digest: entry.digest, result: entry.result, n: commit.n };
-  return { op: "insert", table: commandTableOf(commit.lane), row };
+  const row = { actor, id, kind: entry.kind, digest: entry.digest, result: entry.result, n: place.n };
+  return { op: "insert", table: commandTableOf(place.lane), row };
 }

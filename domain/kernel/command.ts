@@ -39,6 +39,8 @@ export type Decision =
 export interface KeyedHashes {
   /** Hides what could be guessed (an e-mail address, a pair of people): 64 hex digits. */
   lookup(text: string): string;
+  /** The digest of a command, 64 hex digits. */
+  digest(text: string): string;
   /** The secret part of the token of a session, base64url; the same for the same session at any time. */
   sessionSecret(sessionId: string): string;
 }

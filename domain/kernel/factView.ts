@@ -84,8 +84,8 @@ export class FactView implements Facts {
   /** Takes commit `n` = head + 1 with all that it changes. */
   commit(n: number, changes: readonly Change[], size: { events: number; bytes: number }): void {
     this.#head = n;
-    if (n <= this.#floor) return this.#fold(n, changes);
-    const refs = this.#fold(n, changes, true);
+    const refs = this.#fold(n, changes);
+    if (n <= this.#floor) return;
     this.#commits.push({ n, refs, ...size });
     this.#tailEvents += size.events;
     this.#tailBytes += size.bytes;
@@ -135,10 +135,8 @@ export class FactView implements Facts {
     this.#cache.set(ref, { row, asOf: Math.max(asOf, this.#head) });
   }
 
-  /** Folds the changes into cached rows; with `keep`, into the tail too. Returns the references in the tail. */
-  #fold(n: number, changes: readonly Change[], keep: true): FactRef[];
-  #fold(n: number, changes: readonly Change[]): void;
-  #fold(n: number, changes: readonly Change[], keep?: true): FactRef[] {
+  /** Folds the changes into cached rows and, above the floor, into the tail. Returns the rows that it named. */
+  #fold(n: number, changes: readonly Change[]): FactRef[] {
     const refs: FactRef[] = [];
     for (const change of changes) {
       const table = this.#tables.get(change.table);
@@ -147,12 +145,12 @@ export class FactView implements Facts {
       const cached = this.#cache.get(ref);
       // A row read from tables that were ahead of the tail has this change in it already.
       if (cached && n > cached.asOf) cached.row = applyChange(cached.row, change);
-      if (!keep) continue;
+      refs.push(ref);
+      if (n <= this.#floor) continue;
       const entry = { n, change };
       const before = this.#tail.get(ref);
       if (before) before.push(entry);
       else this.#tail.set(ref, [entry]);
-      refs.push(ref);
     }
     return refs;
   }

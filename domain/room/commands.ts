@@ -213,7 +213,7 @@ function others(command: Command): string[] {
 }
 
 function notChangeable(message: Row | null | undefined): RefusalCode | undefined {
-  if (!message || message.type !== "message") return "MessageNotFound";
+  if (message?.type !== "message") return "MessageNotFound";
   return message.status === "deleted" ? "MessageIsDeleted" : undefined;
 }
 

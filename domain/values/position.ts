@@ -14,6 +14,12 @@ const PositionShape = z.record(
 const prefix = "p1.";
 const maxTokenLength = 4_096;
 
+/** The position of commit `n` of one lane. */
+export function positionAt(lane: LaneId, epoch8: string, n: number): Position {
+  const at: readonly [string, number] = [epoch8, n];
+  return { [lane]: at };
+}
+
 /** The token for `position`: `p1.` and the base64url of its JSON, lanes in order. */
 export function encodePosition(position: Position): string {
   const lanes = Object.entries(position).sort(([a], [b]) => (a < b ? -1 : 1));

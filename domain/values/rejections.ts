@@ -34,6 +34,8 @@ export const refusalCodes = [
   "DeadlinePassed",
   "LaneMoved",
   "NotCaughtUp",
+  // A bug here
+  "Internal",
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 

@@ -1,0 +1,32 @@
+import type { AppendRefusal, Lane } from "./ports.ts";
+
+/** `lost`: other bytes stand at that number; another writer has the lane. */
+export type SureOutcome = "stored" | "lost" | { readonly refused: AppendRefusal };
+
+/**
+ * The rule of the unclear append. Sends the same bytes with the same expected number until the log says yes or "wrong
+ * last number"; then looks at what stands there, through the leader. A look alone settles nothing: bytes held on the line
+ * may land after it. Waits as long as the log is away; ends early only with `signal`, as `lost`.
+ */
+export async function appendSurely(
+  lane: Lane,
+  bytes: Uint8Array,
+  n: number,
+  signal: AbortSignal,
+): Promise<SureOutcome> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    const outcome = await lane.append(bytes, n - 1);
+    if (outcome === "stored") return "stored";
+    if (outcome === "wrongLast") {
+      const there = await lane.readAt(n).catch(() => "unreadable" as const);
+      if (there !== "unreadable" && there !== undefined) {
+        return Buffer.compare(there.bytes, bytes) === 0 ? "stored" : "lost";
+      }
+    } else if (outcome !== "unclear") {
+      // A refusal is certain only if no earlier sending of the same bytes may still land.
+      if (attempt === 0) return outcome;
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(20 * 2 ** attempt, 1_000)));
+  }
+  return "lost";
+}

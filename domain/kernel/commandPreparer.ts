@@ -1,0 +1,90 @@
+import type { Refusal, RefusalCode } from "../values/rejections.ts";
+import type { KeyedHashes, PrepareTools } from "./command.ts";
+import type { FactRef } from "./fact.ts";
+import type { FactView } from "./factView.ts";
+import type { ForeignFacts } from "./foreignFacts.ts";
+import type { KeyWindow } from "./keyWindow.ts";
+import { factsOf } from "./overlay.ts";
+import type { PendingCommand } from "./pendingCommand.ts";
+
+/** Where a command's needs come from. */
+export interface PreparerParts {
+  readonly view: FactView;
+  readonly keys: KeyWindow;
+  readonly hashes: KeyedHashes;
+  readonly prepare: PrepareTools;
+  readonly foreign: ForeignFacts | undefined;
+}
+
+/** Makes known what commands need before they are decided: facts of the lane, facts of another one, slow work. */
+export class CommandPreparer {
+  readonly #parts: PreparerParts;
+
+  constructor(parts: PreparerParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether all is in memory already: most commands in a room that lives. */
+  isPrepared(pending: PendingCommand): boolean {
+    return pending.prepared !== undefined && pending.foreign !== undefined && this.#missing(pending).length === 0;
+  }
+
+  /** Fetches and works until nothing is missing; a refusal when the facts change faster than they load. */
+  async prepare(pending: PendingCommand): Promise<Refusal | undefined> {
+    const { command, definition } = pending;
+    const { view, foreign } = this.#parts;
+    for (;;) {
+      const missing = this.#missing(pending);
+      if (missing.length > 0) {
+        pending.rounds += 1;
+        if (pending.rounds > maxRounds) return { code: "Busy", detail: "its facts change faster than they load" };
+        await view.load(missing);
+      } else if (pending.foreign === undefined) {
+        const deadlineAt = Math.min(command.deadlineAt, Date.now() + foreignWaitMs);
+        const refs = definition.foreign?.(command) ?? [];
+        pending.foreign = (await foreign?.load(refs, command.after, deadlineAt)) ?? new Map();
+      } else if (pending.prepared === undefined) {
+        const facts = factsOf({ get: (ref) => pending.foreign?.get(ref) }, view);
+        pending.prepared = (await definition.prepare?.(command, facts, this.#parts.prepare)) ?? {};
+      } else return undefined;
+    }
+  }
+
+  /** The command is answered: its facts may be evicted. */
+  release(pending: PendingCommand): void {
+    this.#parts.view.unpin(pending.pinned);
+    pending.pinned.clear();
+  }
+
+  /** The facts of this lane that the command needs and nobody has loaded. */
+  #missing(pending: PendingCommand): FactRef[] {
+    const { view, keys, hashes } = this.#parts;
+    const { command, definition } = pending;
+    const known = factsOf({ get: (ref) => pending.foreign?.get(ref) }, view);
+    const elsewhere = new Set(definition.foreign?.(command) ?? []);
+    const needs = definition.needs(command, known, hashes).filter((ref) => !elsewhere.has(ref));
+    if (!keys.get(pending.key) && !keys.isSurelyNew(pending.idTimeMs)) needs.push(pending.doneRef);
+    for (const ref of needs) {
+      if (pending.pinned.has(ref)) continue;
+      pending.pinned.add(ref);
+      view.pin([ref]);
+    }
+    return needs.filter((ref) => view.get(ref) === undefined);
+  }
+}
+
+/** The retryable refusal for a dependency that is away. Undefined for anything else: that is a bug. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const known = refusalsByErrorCode[code];
+  return known && { code: known };
+}
+
+const refusalsByErrorCode: { readonly [code: string]: RefusalCode } = {
+  Busy: "Busy",
+  FactsUnavailable: "Unavailable",
+  VaultUnavailable: "Unavailable",
+  LogUnavailable: "Unavailable",
+};
+const maxRounds = 3;
+const foreignWaitMs = 5_000;

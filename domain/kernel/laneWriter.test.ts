@@ -1,0 +1,209 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { roomCommands, roomModel } from "../room/index.ts";
+import { ask, type MemoryBox, memoryBox } from "../testing/memoryBox.ts";
+import type { Command, CommandReply } from "./command.ts";
+import { decodeCommit, hashCommit, rootsHold } from "./commit.ts";
+import { derivedId } from "./derivedId.ts";
+import { factRef } from "./fact.ts";
+import type { LaneWriter } from "./laneWriter.ts";
+
+const ana = "00000000-0000-4000-8000-00000000000a";
+const bob = "00000000-0000-4000-8000-00000000000b";
+const room = "00000000-0000-4000-8000-000000000001";
+const people = new Map([ana, bob].map((id) => [factRef("users", id), { id, status: "active" }]));
+const foreign = { load: async () => people } as never;
+
+let ids = 0;
+const open: LaneWriter[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((writer) => writer.close()));
+});
+
+async function startWriter(box: MemoryBox, options: object = {}): Promise<LaneWriter> {
+  const writer = await box.writer({ commands: roomCommands, foreign, ...options });
+  open.push(writer);
+  return writer;
+}
+
+function command(box: MemoryBox, kind: Command["kind"], data: Command["data"], parts: Partial<Command> = {}): Command {
+  ids += 1;
+  const key = { actor: ana, id: derivedId(box.nowMs, "test", String(ids)) };
+  return { key, kind, subject: room, data, deadlineAt: box.nowMs + 5_000, ...parts };
+}
+
+const post = (box: MemoryBox, text: string, parts: Partial<Command> = {}) =>
+  command(box, "postMessage", { room, text }, parts);
+const create = (box: MemoryBox) => command(box, "createRoom", { name: "den" });
+const okOf = (reply: CommandReply) => ("ok" in reply ? reply.ok : reply);
+const codeOf = (reply: CommandReply) => ("refused" in reply ? reply.refused.code : "ok");
+
+async function boxWithRoom(options: object = {}) {
+  const box = memoryBox(roomModel, "rooms.0");
+  const writer = await startWriter(box, options);
+  expect(codeOf(await ask(writer, create(box)))).toBe("ok");
+  return { box, writer };
+}
+
+describe("one lane's writer", () => {
+  test("its first act is a commit without entries, of the next term, chained to the one before", async () => {
+    const { box, writer } = await boxWithRoom();
+    await writer.close();
+    await startWriter(box, { writer: "second" });
+    const [first, second, third] = box.lane.commits.map(({ bytes }) => decodeCommit(bytes));
+    expect(first).toMatchObject({ n: 1, term: 1, prevHash: "", entries: [] });
+    expect(second?.entries).toHaveLength(1);
+    expect(third).toMatchObject({ n: 3, term: 2, writer: "second", entries: [] });
+    expect(third?.prevHash).toBe(hashCommit(box.lane.commits[1]?.bytes ?? new Uint8Array()));
+  });
+
+  test("what comes while an append is under way goes out as one commit, in order", async () => {
+    const { box, writer } = await boxWithRoom();
+    const replies = await Promise.all(Array.from({ length: 20 }, (_, i) => ask(writer, post(box, `m${i}`))));
+    expect(replies.map(okOf)).toEqual(Array.from({ length: 20 }, (_, i) => ({ room, s: i + 2, m: i + 1 })));
+    expect(box.lane.commits.length).toBeLessThan(8);
+    expect(box.lane.commits.every(({ bytes }) => rootsHold(decodeCommit(bytes)))).toBe(true);
+  });
+
+  test("a body is sealed in the log and plain in the tables", async () => {
+    const { box, writer } = await boxWithRoom();
+    await ask(writer, post(box, "a secret of ours"));
+    await box.project();
+    expect(box.lane.commits.some(({ bytes }) => Buffer.from(bytes).includes("secret of ours"))).toBe(false);
+    expect(box.tables.get(factRef("messages", `${room}:2`))?.data).toMatchObject({ text: "a secret of ours" });
+  });
+
+  test("a repeated command is told the same and leaves no second event, at any time", async () => {
+    const { box, writer } = await boxWithRoom({ maxKeys: 10 });
+    const once = post(box, "once");
+    const [first, sameTick] = await Promise.all([ask(writer, once), ask(writer, once)]);
+    expect(okOf(sameTick)).toEqual(okOf(first));
+    for (let i = 0; i < 30; i++) await ask(writer, post(box, `${i}`));
+    await box.project();
+    expect(okOf(await ask(writer, once))).toEqual(okOf(first));
+    box.nowMs += 3_600_000;
+    await writer.close();
+    const next = await startWriter(box);
+    expect(okOf(await ask(next, { ...once, deadlineAt: box.nowMs + 5_000 }))).toEqual(okOf(first));
+    expect((await box.foldOfLog()).rows("messages")).toHaveLength(32);
+  });
+
+  test("a key with another payload is refused", async () => {
+    const { box, writer } = await boxWithRoom();
+    const first = post(box, "one");
+    await ask(writer, first);
+    expect(codeOf(await ask(writer, post(box, "two", { key: first.key })))).toBe("KeyReused");
+  });
+
+  test("an id dated two minutes ahead is taken, one dated later is refused", async () => {
+    const { box, writer } = await boxWithRoom();
+    const dated = (ms: number) => post(box, "x", { key: { actor: ana, id: derivedId(box.nowMs + ms, `${ms}`) } });
+    expect(codeOf(await ask(writer, dated(119_999)))).toBe("ok");
+    expect(codeOf(await ask(writer, dated(120_000)))).toBe("ok");
+    expect(codeOf(await ask(writer, dated(120_001)))).toBe("KeyDatedAhead");
+  });
+
+  test("past its deadline a command is not appended", async () => {
+    const { box, writer } = await boxWithRoom();
+    const before = box.lane.commits.length;
+    expect(codeOf(await ask(writer, post(box, "late", { deadlineAt: box.nowMs - 1 })))).toBe("DeadlinePassed");
+    expect(box.lane.commits).toHaveLength(before);
+  });
+
+  test("a full queue and a full tail refuse with Busy, and go on when there is room", async () => {
+    const { box, writer } = await boxWithRoom({ maxPending: 3, maxTailEvents: 10 });
+    const replies = await Promise.all(Array.from({ length: 4 }, (_, i) => ask(writer, post(box, `${i}`))));
+    expect(replies.map(codeOf).sort()).toEqual(["Busy", "ok", "ok", "ok"]);
+    let reply = await ask(writer, post(box, "more"));
+    for (let i = 0; i < 20 && "ok" in reply; i++) reply = await ask(writer, post(box, `${i}`));
+    expect(codeOf(reply)).toBe("Busy");
+    await box.project();
+    await expect.poll(async () => codeOf(await ask(writer, post(box, "again")))).toBe("ok");
+  });
+
+  test("with the tables away: retryable, and nothing is lost once they are back", async () => {
+    const { box, writer } = await boxWithRoom();
+    await writer.close();
+    const next = await startWriter(box);
+    box.tablesAway = true;
+    const message = post(box, "soon");
+    expect(codeOf(await ask(next, message))).toBe("Unavailable");
+    box.tablesAway = false;
+    expect(okOf(await ask(next, message))).toEqual({ room, s: 2, m: 1 });
+  });
+
+  test("wrong data is refused with what was wrong", async () => {
+    const { box, writer } = await boxWithRoom();
+    const reply = await ask(writer, command(box, "postMessage", { room, text: "" }));
+    expect(reply).toMatchObject({ refused: { code: "BadInput", detail: [{ at: "text" }] } });
+    expect(codeOf(await ask(writer, command(box, "signIn", {})))).toBe("UnknownMethod");
+  });
+
+  test("live frames carry what clients get, and end where a membership changes", async () => {
+    const { box, writer } = await boxWithRoom();
+    const add = command(box, "addMember", { room, user: bob });
+    await Promise.all([ask(writer, post(box, "a")), ask(writer, add), ask(writer, post(box, "b"))]);
+    const events = box.live
+      .filter(({ subject }) => subject === `live.room.${room}`)
+      .map(({ body }) => [JSON.parse(body)].flat().map((event: { s: number; t: string }) => `${event.s} ${event.t}`));
+    expect(events.flat()).toEqual(["1 roomCreated", "2 messagePosted", "3 memberAdded", "4 messagePosted"]);
+    expect(events.some((frame) => frame.slice(0, -1).some((event) => event.includes("member")))).toBe(false);
+  });
+});
+
+describe("an unclear append", () => {
+  test.each(["unclearStored", "unclearNotStored", "wrongLast"] as const)(
+    "%s: stored once, answered once",
+    async (fault) => {
+      const { box, writer } = await boxWithRoom();
+      box.lane.failNext(fault, fault);
+      expect(okOf(await ask(writer, post(box, "x")))).toEqual({ room, s: 2, m: 1 });
+      expect((await box.foldOfLog()).rows("messages")).toHaveLength(2);
+    },
+  );
+
+  test("held bytes that land later are its own", async () => {
+    const { box, writer } = await boxWithRoom();
+    box.lane.failNext("unclearStoredLater");
+    expect(okOf(await ask(writer, post(box, "x")))).toEqual({ room, s: 2, m: 1 });
+    expect(box.lane.release()).toBe(0);
+  });
+
+  test("other bytes at its number: the lane is lost, open commands are to be sent again", async () => {
+    const { box, writer } = await boxWithRoom();
+    const second = await startWriter(box, { writer: "second" });
+    const message = post(box, "x");
+    expect(codeOf(await ask(writer, message))).toBe("LaneMoved");
+    expect(codeOf(await ask(writer, post(box, "y")))).toBe("LaneMoved");
+    expect(okOf(await ask(second, message))).toEqual({ room, s: 2, m: 1 });
+  });
+
+  test("a refusal by a writer that lost the lane is never told", async () => {
+    const { box, writer } = await boxWithRoom();
+    await startWriter(box, { writer: "second" });
+    expect(
+      codeOf(
+        await ask(
+          writer,
+          command(box, "renameRoom", { room, name: "x" }, { key: { actor: bob, id: derivedId(box.nowMs, "b") } }),
+        ),
+      ),
+    ).toBe("LaneMoved");
+  });
+
+  test("a full log is a refusal, and the lane goes on after it", async () => {
+    const { box, writer } = await boxWithRoom();
+    box.lane.failNext({ refused: "full" });
+    const message = post(box, "x");
+    expect(codeOf(await ask(writer, message))).toBe("Unavailable");
+    expect(okOf(await ask(writer, message))).toEqual({ room, s: 2, m: 1 });
+  });
+
+  test("with the log away a refusal is not told either", async () => {
+    const { box, writer } = await boxWithRoom();
+    box.lane.away = true;
+    const stranger = { actor: bob, id: derivedId(box.nowMs, "stranger") };
+    expect(codeOf(await ask(writer, post(box, "x", { key: stranger })))).toBe("Unavailable");
+    box.lane.away = false;
+    expect(codeOf(await ask(writer, post(box, "x", { key: stranger })))).toBe("RoomNotFound");
+  });
+});

@@ -1,0 +1,345 @@
+import { CommandId } from "../values/ids.ts";
+import type { Json } from "../values/json.ts";
+import { limits } from "../values/limits.ts";
+import { encodePosition, positionAt } from "../values/position.ts";
+import type { Refusal } from "../values/rejections.ts";
+import { appendSurely } from "./appendSurely.ts";
+import { BeatGatherer, encodeBeat } from "./beat.ts";
+import type { Command, CommandDefinition, CommandReply, InputIssue, KeyedHashes, PrepareTools } from "./command.ts";
+import { CommandPreparer, refusalOf } from "./commandPreparer.ts";
+import { type CommitHead, encodeCommit, hashCommit } from "./commit.ts";
+import type { Accepted, DecideScope } from "./decidePending.ts";
+import { decideRound } from "./decideRound.ts";
+import type { ContextModel } from "./event.ts";
+import type { Table } from "./fact.ts";
+import type { FactView } from "./factView.ts";
+import type { ForeignFacts } from "./foreignFacts.ts";
+import { KeyWindow } from "./keyWindow.ts";
+import { liveFrames } from "./liveFrames.ts";
+import { Overlay } from "./overlay.ts";
+import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
+import type { FactSource, Lane, LiveBus, Vault } from "./ports.ts";
+import { epoch8, type Subjects } from "./subjects.ts";
+import { checkClock, takeOver, type WriterPosition } from "./takeOver.ts";
+
+/** What a writer of a lane is made of. */
+export interface LaneWriterOptions {
+  readonly lane: Lane;
+  readonly model: ContextModel;
+  readonly commands: { readonly [kind: string]: CommandDefinition };
+  readonly source: FactSource;
+  readonly vault: Vault;
+  readonly hashes: KeyedHashes;
+  readonly prepare: PrepareTools;
+  readonly live: LiveBus;
+  readonly subjects: Subjects;
+  /** The id of this writer: unique for each take-over. */
+  readonly writer: string;
+  readonly now: () => number;
+  /** For commands that need facts of the accounts lane. */
+  readonly foreign?: ForeignFacts;
+  readonly factsVersion?: string;
+  /** Commands taken and not answered; default 10,000. */
+  readonly maxPending?: number;
+  /** Keys in memory; default 200,000. */
+  readonly maxKeys?: number;
+  readonly cacheRows?: number;
+  readonly maxTailEvents?: number;
+  readonly beatMs?: number;
+  /** Told of what must not happen: a decider or an adapter that threw something unknown. */
+  onBug(error: unknown): void;
+  /** Called once, when another writer has the lane. */
+  onLost?(reason: string): void;
+}
+
+/** The one writer of a lane: gathers commands while an append is under way, decides them in order, commits them together. */
+export class LaneWriter {
+  readonly #options: LaneWriterOptions;
+  readonly #view: FactView;
+  readonly #term: number;
+  readonly #keys: KeyWindow;
+  readonly #preparer: CommandPreparer;
+  readonly #beats: BeatGatherer;
+  readonly #tables: ReadonlyMap<string, Table>;
+  readonly #stop = new AbortController();
+  readonly #timers: NodeJS.Timeout[];
+  #at: WriterPosition;
+  #pending: PendingCommand[] = [];
+  #state: "leading" | "draining" | "lost" = "leading";
+  #woken = false;
+  #committing: Promise<void> | undefined;
+
+  /** Takes the lane over. Throws `TakeOverFailed`, `LogUnavailable`, `FactsUnavailable` or `VaultUnavailable`. */
+  static async start(options: LaneWriterOptions, signal: AbortSignal): Promise<LaneWriter> {
+    const view = {
+      ...(options.cacheRows && { cacheRows: options.cacheRows }),
+      ...(options.maxTailEvents && { maxTailEvents: options.maxTailEvents }),
+    };
+    const taken = await takeOver({ ...options, signal, view });
+    return new LaneWriter(options, taken);
+  }
+
+  private constructor(options: LaneWriterOptions, taken: { term: number; at: WriterPosition; view: FactView }) {
+    this.#options = options;
+    this.#view = taken.view;
+    this.#term = taken.term;
+    this.#at = taken.at;
+    this.#tables = new Map(options.model.tables.map((table) => [table.name, table]));
+    this.#keys = new KeyWindow(taken.at.atMs, { maxKeys: options.maxKeys ?? 200_000, aheadMs: limits.idAheadMs });
+    this.#preparer = new CommandPreparer({ ...options, foreign: options.foreign, view: this.#view, keys: this.#keys });
+    this.#beats = new BeatGatherer(taken.at.n);
+    this.#timers = [
+      setInterval(() => this.#beat(), options.beatMs ?? 1_000),
+      setInterval(() => void this.#moveFloor(), floorPollMs),
+      setInterval(() => void this.#checkClock(), clockCheckMs),
+    ];
+    this.#beat();
+  }
+
+  /** The id by which commands reach this writer. */
+  get id(): string {
+    return this.#options.writer;
+  }
+
+  /** The lane's head and the read tables' checkpoint, as this writer knows them. */
+  get position(): { readonly head: number; readonly floor: number; readonly term: number } {
+    return { head: this.#at.n, floor: this.#view.floor, term: this.#term };
+  }
+
+  /** Takes a command; `answer` is called once, when its outcome is certain, or with a retryable refusal. */
+  submit(command: Command, answer: (reply: CommandReply) => void): void {
+    const refusal = this.#refusalAtTheDoor(command);
+    if (refusal !== undefined) {
+      answer({ refused: refusal });
+      return;
+    }
+    const { hashes, commands, lane } = this.#options;
+    const definition = commands[command.kind] as CommandDefinition;
+    const checked = definition.input.safeParse(command.data);
+    if (!checked.success) {
+      answer({ refused: { code: "BadInput", detail: issuesOf(checked.error) } });
+      return;
+    }
+    const pending = pendingCommand({ ...command, data: checked.data }, definition, { lane: lane.id, hashes, answer });
+    this.#pending.push(pending);
+    this.#advance(pending);
+  }
+
+  /** Answers what it has, then lets the lane go. */
+  async close(): Promise<void> {
+    if (this.#state === "leading") this.#state = "draining";
+    const giveUpAt = Date.now() + drainMs;
+    while (this.#state === "draining" && Date.now() < giveUpAt) {
+      if (this.#pending.length === 0 && this.#committing === undefined) break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    this.#end("the writer was stopped");
+    await this.#committing;
+  }
+
+  #refusalAtTheDoor(command: Command): Refusal | undefined {
+    const { lane, commands, maxPending = 10_000 } = this.#options;
+    if (this.#state !== "leading") return { code: "LaneMoved" };
+    if (this.#pending.length >= maxPending || this.#view.isFull) return { code: "Busy" };
+    if (!isOfLane(commands[command.kind], lane.id)) return { code: "UnknownMethod" };
+    if (!CommandId.safeParse(command.key.id).success) return { code: "BadInput", detail: "the key must be a UUIDv7" };
+    return undefined;
+  }
+
+  /** Makes known what the command needs; without waiting when all is in memory. */
+  #advance(pending: PendingCommand): void {
+    if (this.#preparer.isPrepared(pending)) {
+      pending.ready = true;
+      this.#wake();
+      return;
+    }
+    this.#preparer.prepare(pending).then(
+      (refusal) => {
+        pending.ready = true;
+        if (refusal === undefined) this.#wake();
+        else this.#answer(pending, { refused: refusal });
+      },
+      (error: unknown) => this.#answer(pending, { refused: this.#refusalFor(error) }),
+    );
+  }
+
+  #answer(pending: PendingCommand, reply: CommandReply): void {
+    const at = this.#pending.indexOf(pending);
+    if (at === -1) return;
+    this.#pending.splice(at, 1);
+    this.#settle(pending, reply);
+    this.#wake();
+  }
+
+  #settle(pending: PendingCommand, reply: CommandReply): void {
+    this.#preparer.release(pending);
+    pending.answer(reply);
+  }
+
+  #wake(): void {
+    if (this.#woken || this.#committing !== undefined) return;
+    this.#woken = true;
+    setImmediate(() => {
+      this.#woken = false;
+      if (this.#committing !== undefined || this.#state === "lost") return;
+      this.#committing = this.#commitReady().finally(() => {
+        this.#committing = undefined;
+        if (this.#pending.some((pending) => pending.ready)) this.#wake();
+      });
+    });
+  }
+
+  /** Decides all that is ready, one after another, and makes it one commit. */
+  async #commitReady(): Promise<void> {
+    const atMs = Math.max(this.#options.now(), this.#at.atMs);
+    const n = this.#at.n + 1;
+    const { lane } = this.#options;
+    const scope: DecideScope = {
+      ...this.#options,
+      view: this.#view,
+      overlay: new Overlay(this.#view, this.#tables),
+      keys: this.#keys,
+      place: { lane: lane.id, n, at: new Date(atMs).toISOString() },
+      atMs,
+      done: new Map(),
+    };
+    const { accepted, held, waiting, again } = decideRound(this.#pending, scope);
+    this.#pending = [...waiting];
+    for (const { pending, keyNames } of again) this.#retry(pending, keyNames);
+    if (accepted.length === 0 && held.length === 0) return;
+    const position = tokenAt(lane, accepted.length > 0 ? n : n - 1);
+    const outcome = accepted.length > 0 ? await this.#append(accepted, scope) : await this.#confirmHead();
+    if (outcome === "lost")
+      return this.#end(
+        "another writer has the lane",
+        [...accepted, ...held].map((item) => item.pending),
+      );
+    const failed = typeof outcome === "object" ? outcome.refused : undefined;
+    if (failed !== undefined) {
+      // Nothing of this round is in the log, but what was held may rest on it: all of it is to be sent again.
+      for (const { pending } of [...accepted, ...held]) {
+        this.#settle(pending, { refused: { code: "Unavailable", detail: failed } });
+      }
+      return;
+    }
+    for (const { pending, result } of accepted)
+      this.#settle(pending, told(pending, result, position, this.#options.hashes));
+    for (const { pending, reply } of held) {
+      this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
+    }
+  }
+
+  /** Something that the decision wants is not in memory: fetches it and tries again. */
+  #retry(pending: PendingCommand, keyNames: readonly string[]): void {
+    pending.ready = false;
+    const fetched = keyNames.length === 0 ? Promise.resolve() : this.#options.vault.named(keyNames);
+    fetched.then(
+      () => this.#advance(pending),
+      (error: unknown) => this.#answer(pending, { refused: this.#refusalFor(error) }),
+    );
+  }
+
+  async #append(accepted: readonly Accepted[], scope: DecideScope) {
+    const { lane, writer, live, subjects, model } = this.#options;
+    const { n, at } = scope.place;
+    const head: CommitHead = {
+      lane: lane.id,
+      epoch: lane.epoch,
+      n,
+      term: this.#term,
+      writer,
+      prevHash: this.#at.hash,
+      at,
+    };
+    const bytes = encodeCommit(
+      head,
+      accepted.map(({ entry }) => entry),
+    );
+    const outcome = await appendSurely(lane, bytes, n, this.#stop.signal);
+    if (outcome !== "stored") return outcome;
+    this.#at = { n, hash: hashCommit(bytes), atMs: scope.atMs };
+    const events = accepted.flatMap((item) => item.events);
+    const changes = accepted.flatMap((item) => item.changes);
+    this.#view.commit(n, changes, { events: events.length, bytes: bytes.byteLength });
+    for (const { pending, result } of accepted)
+      this.#keys.add(pending.key, { digest: pending.digest, result }, scope.atMs);
+    for (const frame of liveFrames(events, at, model)) {
+      this.#beats.saw(frame.room, frame.lastS);
+      const headers = {
+        "Hub-Lane": lane.id,
+        "Hub-Term": String(this.#term),
+        "Hub-N": String(n),
+        "Hub-S": `${frame.firstS}-${frame.lastS}`,
+        ...(frame.membership && { "Hub-Members": "1" }),
+      };
+      live.publish(subjects.liveRoom(frame.room), frame.body, headers);
+    }
+    return outcome;
+  }
+
+  /** Before anybody is told no: this writer must still have the lane, after it decided. */
+  async #confirmHead(): Promise<"stored" | "lost" | { refused: string }> {
+    try {
+      return (await this.#options.lane.lastNumber()) === this.#at.n ? "stored" : "lost";
+    } catch {
+      return { refused: "the log can't be reached" };
+    }
+  }
+
+  /** What is no known trouble of a dependency is a bug: reported, and only this command suffers. */
+  #refusalFor(error: unknown): Refusal {
+    const known = refusalOf(error);
+    if (known === undefined) this.#options.onBug(error);
+    return known ?? { code: "Internal" };
+  }
+
+  #beat(): void {
+    const { lane, writer, live, subjects } = this.#options;
+    const beat = { lane: lane.id, epoch: lane.epoch, term: this.#term, writer, ...this.#beats.take(this.#at.n) };
+    live.publish(subjects.beat(lane.id), encodeBeat(beat));
+  }
+
+  async #moveFloor(): Promise<void> {
+    if (this.#view.floor < this.#view.head) await this.#view.load([]).catch(() => undefined);
+  }
+
+  async #checkClock(): Promise<void> {
+    const { n, atMs } = this.#at;
+    await checkClock(this.#options.lane, n, atMs).catch((error: unknown) => {
+      if (error instanceof Error && "code" in error && error.code === "TakeOverFailed") this.#end(error.message);
+    });
+  }
+
+  #end(reason: string, open: readonly PendingCommand[] = []): void {
+    if (this.#state === "lost") return;
+    const wasLeading = this.#state === "leading";
+    this.#state = "lost";
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#stop.abort();
+    for (const pending of [...open, ...this.#pending]) this.#settle(pending, { refused: { code: "LaneMoved" } });
+    this.#pending = [];
+    if (wasLeading) this.#options.onLost?.(reason);
+  }
+}
+
+function issuesOf(error: { readonly issues: readonly InputIssue[] }): Json {
+  return error.issues.slice(0, maxIssues).map(({ path, message }) => ({ at: path.map(String).join("."), message }));
+}
+
+function tokenAt(lane: Lane, n: number): string {
+  return encodePosition(positionAt(lane.id, epoch8(lane.epoch), n));
+}
+
+function told(
+  pending: PendingCommand,
+  result: Accepted["result"],
+  position: string,
+  hashes: KeyedHashes,
+): CommandReply {
+  return { ok: pending.definition.reply?.(result, hashes) ?? result, position };
+}
+
+const maxIssues = 10;
+const floorPollMs = 250;
+const clockCheckMs = 10_000;
+const drainMs = 5_000;
