@@ -1,5 +1,5 @@
 export * from "./changeApplier.features.ts";
 export * from "./lane.features.ts";
-export * from "./memoryLane.ts";
 export * from "./memoryBox.ts";
+export * from "./memoryLane.ts";
 export * from "./memoryVault.ts";
