@@ -1,0 +1,158 @@
+import { accountModel } from "@connect-hub/domain/account";
+import {
+  type Change,
+  type Checkpoint,
+  type ContextModel,
+  MemoryTables,
+  type Row,
+  type Table,
+} from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { changeApplierFeatures } from "@connect-hub/domain/testing";
+import type { LaneId } from "@connect-hub/domain/values";
+import { type Applier, foldChanges } from "@connect-hub/projections";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
+import { migrate } from "./migrate.ts";
+import { openPool, type PostgresPool } from "./openPool.ts";
+import { pgApplier } from "./pgApplier.ts";
+
+const epoch = "e".repeat(32);
+let database: TestDatabase;
+let pool: PostgresPool;
+
+beforeAll(async () => {
+  database = await makeTestDatabase(inject("postgresUrl"));
+  pool = openPool(database.url, { name: "test", byKeyOnly: true });
+  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "auth")]);
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const models = [accountModel, roomModel];
+const laneOf = (model: ContextModel): LaneId => `${model.context}.0`;
+
+async function applyNow(applier: Applier, model: ContextModel, changes: readonly Change[]) {
+  const from = await applier.checkpoint(laneOf(model), epoch);
+  const to = { n: from.n + 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
+  return applier.apply({ lane: laneOf(model), from, to, tables: foldChanges(changes, model.tables) });
+}
+
+async function rowsOf(table: Table): Promise<Row[]> {
+  const columns = Object.keys(table.columns).map((column) => `"${column}"`);
+  const key = table.key.map((column) => `"${column}"`);
+  const { rows } = await pool.query(`select ${columns} from ${table.schema}.${table.name} order by ${key}`);
+  return rows;
+}
+
+async function clear(): Promise<void> {
+  for (const { schema, name } of models.flatMap((model) => model.tables))
+    await pool.query(`delete from ${schema}.${name}`);
+}
+
+describe("the tables in Postgres", () => {
+  const apply = async (changes: readonly Change[]) => {
+    const [first] = changes;
+    const model = models.find(({ tables }) => tables.some((table) => table.name === first?.table));
+    if (model !== undefined) expect(await applyNow(pgApplier(pool, model), model, changes)).toBe("applied");
+  };
+  changeApplierFeatures(() => ({ apply, rows: rowsOf, clear }), 25);
+});
+
+describe("large batches", () => {
+  test("thousands of new rows, updates and deletes are the same as one by one", async () => {
+    await clear();
+    const memory = new MemoryTables(roomModel.tables);
+    const changes = Array.from({ length: 3_000 }, (_, index): Change[] => {
+      const id = `r${index % 700}`;
+      return [
+        {
+          op: "insert",
+          table: "memberships",
+          row: {
+            room_id: id,
+            user_id: `u${index % 900}`,
+            data: {},
+            role: "member",
+            joined_s: index,
+            joined_at: "2026-01-02T03:04:05.060Z",
+          },
+        },
+        {
+          op: "insert",
+          table: "room_commands",
+          row: { actor: "a", id: `${index}`, kind: "k", digest: "d\n\\", result: { a: "\\\t" }, n: index },
+        },
+        { op: "insert", table: "user_rooms", row: { user_id: id, lane: "rooms.0", version: 0 } },
+        { op: "add", table: "user_rooms", key: [id, "rooms.0"], values: { version: 1 } },
+        { op: "delete", table: "memberships", key: [id, `u${(index * 7) % 900}`] },
+      ];
+    }).flat();
+    for (const half of [changes.slice(0, 7_000), changes.slice(7_000)]) {
+      memory.apply(half);
+      expect(await applyNow(pgApplier(pool, roomModel), roomModel, half)).toBe("applied");
+    }
+    for (const table of roomModel.tables) expect(await rowsOf(table), table.name).toEqual(memory.rows(table.name));
+  });
+});
+
+describe("the checkpoint", () => {
+  const applier = () => pgApplier(pool, accountModel);
+  const insert = (id: string): Change => ({ op: "insert", table: "emails", row: { id, user_id: "u" } });
+  const batch = (from: Checkpoint, id: string) => ({
+    lane: "accounts.7" as const,
+    from,
+    to: { n: from.n + 1, hash: id.repeat(64), epoch, factsVersion: "v" },
+    tables: foldChanges([insert(id)], accountModel.tables),
+  });
+
+  test("a lane that was never seen stands at 0, in the epoch that was asked with", async () => {
+    const { at, ...checkpoint } = await applier().checkpoint("accounts.7", epoch);
+    expect(checkpoint).toEqual({
+      lane: "accounts.7",
+      n: 0,
+      hash: "",
+      epoch,
+      generation: 0,
+      factsVersion: "",
+      halted: null,
+    });
+    expect(at).toMatch(/^\d{4}-.*\.\d{3}Z$/);
+    expect((await applier().checkpoint("accounts.7", "0".repeat(32))).epoch).toBe(epoch);
+  });
+
+  test("another number, hash, epoch or generation is a conflict, and nothing is changed", async () => {
+    await clear();
+    const from = await applier().checkpoint("accounts.7", epoch);
+    const others = [{ n: 5 }, { hash: "x" }, { epoch: "0".repeat(32) }, { generation: 9 }];
+    for (const other of others) expect(await applier().apply(batch({ ...from, ...other }, "a"))).toBe("conflict");
+    expect(await applier().checkpoint("accounts.7", epoch)).toEqual(from);
+    expect((await pool.query("select id from auth.emails")).rows).toEqual([]);
+    expect(await applier().apply(batch(from, "b"))).toBe("applied");
+    expect(await applier().checkpoint("accounts.7", epoch)).toMatchObject({
+      n: 1,
+      hash: "b".repeat(64),
+      factsVersion: "v",
+    });
+  });
+
+  test("of several projectors that write the same batch exactly one does", async () => {
+    await clear();
+    const from = await applier().checkpoint("accounts.7", epoch);
+    const outcomes = await Promise.all(["a", "b", "c", "d"].map((id) => applier().apply(batch(from, id))));
+    expect(outcomes.filter((outcome) => outcome === "applied")).toHaveLength(1);
+    expect((await pool.query("select id from auth.emails")).rows).toHaveLength(1);
+  });
+
+  test("a halt is noted and ends with the next batch", async () => {
+    await applier().checkpoint("accounts.7", epoch);
+    await applier().noteHalt("accounts.7", "why");
+    const from = await applier().checkpoint("accounts.7", epoch);
+    expect(from.halted).toBe("why");
+    await applier().apply(batch(from, "h"));
+    expect((await applier().checkpoint("accounts.7", epoch)).halted).toBeNull();
+  });
+});

@@ -1,0 +1,110 @@
+import type { Json, JsonObject } from "@connect-hub/domain/values";
+
+// The read tables as queries see them. `infra/postgres` has a test that holds the columns to those of domain/*/tables.ts.
+
+interface UserRow {
+  id: string;
+  email: string | null;
+  pass_hash: string | null;
+  name: string | null;
+  status: string;
+  sessions_from: number;
+  created_at: string;
+}
+
+interface SessionRow {
+  id: string;
+  user_id: string;
+  token_hash: string;
+  ip: string | null;
+  user_agent: string | null;
+  data: JsonObject;
+  generation: number;
+  started_at: string;
+}
+
+interface CommandRow {
+  actor: string;
+  id: string;
+  kind: string;
+  digest: string;
+  result: Json;
+  n: number;
+}
+
+interface RoomRow {
+  id: string;
+  lane: string;
+  type: string;
+  name: string | null;
+  data: JsonObject;
+  s: number;
+  m: number;
+  members: number;
+  owners: number;
+  created_by: string;
+  created_at: string;
+}
+
+interface MembershipRow {
+  room_id: string;
+  user_id: string;
+  data: JsonObject;
+  role: string;
+  joined_s: number;
+  joined_at: string;
+}
+
+interface MessageRow {
+  id: string;
+  room_id: string;
+  s: number;
+  m: number | null;
+  data: JsonObject;
+  sent_at: string;
+  sent_by: string;
+  type: string;
+  status: string;
+}
+
+interface RoomEventRow {
+  room_id: string;
+  s: number;
+  type: string;
+  data: Json;
+  at: string;
+  by: string;
+}
+
+/** Where the tables of a schema stand, one row a lane. */
+interface CheckpointRow {
+  lane: string;
+  n: number;
+  hash: string;
+  epoch: string;
+  generation: number;
+  facts_version: string;
+  halted: string | null;
+  at: string;
+}
+
+/** The database of accounts, for kysely. */
+export interface AuthTables {
+  "auth.users": UserRow;
+  "auth.user_settings": { user_id: string; data: JsonObject };
+  "auth.emails": { id: string; user_id: string };
+  "auth.sessions": SessionRow;
+  "auth.account_commands": CommandRow;
+  "auth.checkpoints": CheckpointRow;
+}
+
+/** The database of rooms and messages, for kysely. */
+export interface ChatTables {
+  "chat.rooms": RoomRow;
+  "chat.memberships": MembershipRow;
+  "chat.user_rooms": { user_id: string; lane: string; version: number };
+  "chat.messages": MessageRow;
+  "chat.room_events": RoomEventRow;
+  "chat.room_commands": CommandRow;
+  "chat.checkpoints": CheckpointRow;
+}
