@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import {
+  type AppStarted,
+  assertPortFree,
+  type DataFolder,
+  endLeftover,
+  type SupervisedProcess,
+  superviseProcess,
+} from "@connect-hub/runtime";
+import { type AppName, type AppProcess, stopRank } from "./appProcess.ts";
+import { appEnvironment, type Connections } from "./connections.ts";
+
+/** How to run the apps of a box. */
+export interface AppProcessesOptions {
+  readonly processes: readonly AppProcess[];
+  readonly connections: Connections;
+  readonly folder: DataFolder;
+  /** Holds a folder with a `main.ts` for each app. */
+  readonly appsFolder: string;
+  /** Where `tsx` is found. */
+  readonly checkout: string;
+  readonly onChange: () => void;
+}
+
+/** The running processes of a box. */
+export interface AppProcesses {
+  readonly all: readonly { readonly plan: AppProcess; readonly process: SupervisedProcess }[];
+  /** Stops them one after another, those at the door first. */
+  close(): Promise<void>;
+}
+
+/** Ends the app processes that a killed supervisor left behind. */
+export async function endLeftoverApps(processes: readonly AppProcess[], folder: DataFolder): Promise<void> {
+  await Promise.all(processes.map(({ name }) => endLeftover(pidFileOf(folder, name), "SIGTERM", 20_000)));
+}
+
+/** Promises that the edge will find its port free; throws `PortInUse` naming HUB_PORT. */
+export function assertEdgePortFree(host: string, port: number): Promise<void> {
+  return assertPortFree(port, "HUB_PORT", "the edge", host);
+}
+
+/** Starts all processes side by side and resolves when every app in them says that it has started. */
+export async function startAppProcesses(options: AppProcessesOptions): Promise<AppProcesses> {
+  const settled = await Promise.allSettled(
+    options.processes.map(async (plan) => ({ plan, process: await startOne(plan, options) })),
+  );
+  const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const close = async () => {
+    for (const { process } of all.toSorted((a, b) => stopRank(a.plan) - stopRank(b.plan))) await process.stop();
+  };
+  const failed = settled.find((one) => one.status === "rejected");
+  if (failed !== undefined) {
+    await close();
+    throw failed.reason;
+  }
+  return { all, close };
+}
+
+function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<SupervisedProcess> {
+  const { folder, connections, appsFolder, checkout } = options;
+  const mains = plan.apps.map((app) => join(appsFolder, app, "main.ts"));
+  const [main = "", ...others] = mains;
+  return superviseProcess(
+    {
+      name: plan.name,
+      command: process.execPath,
+      args: ["--import", "tsx", ...others.flatMap((path) => ["--import", path]), main],
+      env: { ...definedOnly(process.env), ...appEnvironment(plan.apps, connections, folder.path) },
+      cwd: checkout,
+      logFile: join(folder.logs, `${plan.name}.log`),
+      pidFile: pidFileOf(folder, plan.name),
+      channel: true,
+      isReady: (_pid, said) => plan.apps.every((app) => said.some((message) => saysStarted(message, app))),
+      readyTimeoutMs: 60_000,
+      stopSignal: "SIGTERM",
+      stopTimeoutMs: 20_000,
+    },
+    options.onChange,
+  );
+}
+
+function saysStarted(message: unknown, app: AppName): boolean {
+  const wanted: keyof AppStarted = "started";
+  return typeof message === "object" && message !== null && wanted in message && message[wanted] === app;
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+}
+
+function pidFileOf(folder: DataFolder, name: string): string {
+  return join(folder.run, `${name}.pid`);
+}

@@ -1,0 +1,96 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type BoxServers, type DataFolder, readJsonIfThere, writeFileAtomic } from "@connect-hub/runtime";
+import { z } from "zod";
+import type { HubConfig } from "../config.ts";
+import { NotRunning } from "../exitCodes.ts";
+import type { AppName } from "./appProcess.ts";
+
+const login = z.object({ user: z.string(), password: z.string() });
+
+const schema = z.object({
+  natsUrl: z.string(),
+  /** Who signs in to NATS as what; an app that is missing signs in by what the environment or the URL says. */
+  natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login }).partial(),
+  authUrl: z.string(),
+  chatUrl: z.string(),
+  vaultUrl: z.string(),
+  /** The file with the vault's root key. */
+  vaultRoot: z.string(),
+  valkeyUrl: z.string(),
+  prefix: z.string(),
+  roomLanes: z.number(),
+  host: z.string(),
+  port: z.number(),
+});
+
+/** How everything of one box reaches everything else, passwords included. */
+export type Connections = Readonly<z.infer<typeof schema>>;
+
+/** The connections of a box whose servers run. */
+export function connectionsOf(servers: BoxServers, config: HubConfig, folder: DataFolder, port: number): Connections {
+  const own = { user: config.natsUser ?? "", password: config.natsPassword ?? "" };
+  const hub = config.natsUser === undefined ? {} : { hub: own };
+  return {
+    natsUrl: servers.nats.url,
+    natsLogins: servers.natsLogins ?? hub,
+    authUrl: config.urls.auth ?? servers.postgres.url,
+    chatUrl: config.urls.chat ?? servers.postgres.url,
+    vaultUrl: config.urls.vault ?? servers.postgres.url,
+    vaultRoot: config.vaultRoot ?? join(folder.secrets, "vault-root"),
+    valkeyUrl: servers.valkey.url,
+    prefix: config.prefix,
+    roomLanes: config.roomLanes,
+    host: config.host,
+    port,
+  };
+}
+
+/** Leaves the connections for the other commands of `hub`; only the owner of the data folder can read them. */
+export function writeConnections(dataDir: string, connections: Connections): void {
+  writeFileAtomic(pathOf(dataDir), `${JSON.stringify(connections, undefined, 2)}\n`, 0o600);
+}
+
+/** The connections of the box that was last started on a data folder. Throws `NotRunning` when there was none yet. */
+export function readConnections(dataDir: string): Connections {
+  const parsed = schema.safeParse(readJsonIfThere(pathOf(dataDir)));
+  if (parsed.success) return parsed.data;
+  const what = existsSync(dataDir) ? "has not been started" : "does not exist";
+  throw new NotRunning(`The box in ${dataDir} ${what}. Start it by: npm run hub -- up`);
+}
+
+/** What the apps of one process find in their environment, besides what this process has in its own. */
+export function appEnvironment(
+  apps: readonly AppName[],
+  connections: Connections,
+  dataDir: string,
+): Readonly<Record<string, string>> {
+  const logins = apps.flatMap((app) => {
+    const found = connections.natsLogins[app];
+    if (found === undefined) return [];
+    // Several apps in one process have users of their own: appEnv() of the runtime picks each one's.
+    const prefixes = apps.length === 1 ? ["HUB", `HUB_${app.toUpperCase()}`] : [`HUB_${app.toUpperCase()}`];
+    return prefixes.flatMap((prefix) => [
+      [`${prefix}_NATS_USER`, found.user],
+      [`${prefix}_NATS_PASSWORD`, found.password],
+    ]);
+  });
+  return {
+    ...Object.fromEntries(logins),
+    HUB_DATA: dataDir,
+    HUB_HOST: connections.host,
+    HUB_PORT: String(connections.port),
+    HUB_PREFIX: connections.prefix,
+    HUB_ROOM_LANES: String(connections.roomLanes),
+    HUB_NATS_URL: connections.natsUrl,
+    HUB_AUTH_URL: connections.authUrl,
+    HUB_CHAT_URL: connections.chatUrl,
+    HUB_VAULT_URL: connections.vaultUrl,
+    HUB_VAULT_ROOT: connections.vaultRoot,
+    HUB_VALKEY_URL: connections.valkeyUrl,
+  };
+}
+
+function pathOf(dataDir: string): string {
+  return join(dataDir, "run/connections.json");
+}

@@ -1,0 +1,57 @@
+import { Command, CommanderError } from "commander";
+import { registerDown } from "./commands/down.ts";
+import { registerServe } from "./commands/serve.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerUp } from "./commands/up.ts";
+import { type HubConfig, readConfig } from "./config.ts";
+import { exitCodeOf, exitCodes } from "./exitCodes.ts";
+
+/** What a command gets besides its own arguments. */
+export interface CommandContext {
+  /** The settings, read when asked for; throws `BadSetting`. */
+  config(): HubConfig;
+  /** Sets the exit code of a command that ended well but has bad news. */
+  exitWith(code: number): void;
+}
+
+/** Adds one group of commands to `hub`. A new group is a file in `commands/` and a line in `groups`. */
+export type RegisterCommands = (program: Command, context: CommandContext) => void;
+
+const groups: readonly RegisterCommands[] = [registerServe, registerUp, registerDown, registerStatus];
+
+/** Runs `hub` with its arguments; the answer is the exit code. Results go to stdout, progress and errors to stderr. */
+export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  let code: number = exitCodes.done;
+  const program = new Command("hub")
+    .description("Runs and inspects a Connect Hub.")
+    .option("--data <folder>", "the box's data folder (default: HUB_DATA, or .hub in the checkout)")
+    .exitOverride()
+    .showHelpAfterError()
+    .addHelpText("after", `\n${exitCodeHelp()}`);
+  const context: CommandContext = {
+    config: () => readConfig(env, program.opts<{ data?: string }>().data),
+    exitWith: (given) => {
+      code = given;
+    },
+  };
+  for (const register of groups) register(program, context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    // Commander has said already what it has to say.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badSettingOrUsage;
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    if (process.env.HUB_DEBUG !== undefined) console.error(error);
+    return exitCodeOf(error);
+  }
+  return code;
+}
+
+function exitCodeHelp(): string {
+  const rows = Object.entries(exitCodes).map(([name, code]) => `  ${code}  ${wordsOf(name)}`);
+  return ["Exit codes:", ...rows].join("\n");
+}
+
+function wordsOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -1,0 +1,52 @@
+import type { Command } from "commander";
+import { serveBox } from "../box/serveBox.ts";
+import type { CommandContext } from "../cli.ts";
+
+/** `hub serve`: the box in the foreground, until a signal. */
+export function registerServe(program: Command, context: CommandContext): void {
+  program
+    .command("serve")
+    .description("start the servers and all apps, and serve in the foreground until Ctrl-C")
+    .action(async () => {
+      const config = context.config();
+      const stop = stopSignal();
+      const say = (message: string) => process.stderr.write(`${message}\n`);
+      try {
+        const box = await serveBox(config, { onProgress: say, signal: stop });
+        console.log(welcome(box.address, config.dataDir));
+        await new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
+        say("Stopping …");
+        await box.close();
+        say("Stopped.");
+      } catch (error) {
+        // Ctrl-C during the start is no failure.
+        if (!(stop.aborted && error === stop.reason)) throw error;
+      }
+    });
+}
+
+/** Fires at the first signal that asks to stop; a second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (!stop.signal.aborted) return stop.abort();
+    process.stderr.write(
+      "Stopped at once; what was left running is ended by the next start or by: npm run hub -- down\n",
+    );
+    process.exit(130);
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  return stop.signal;
+}
+
+/** What a person reads when the box serves. */
+export function welcome(address: string, dataDir: string): string {
+  return `
+Connect Hub serves at ${address}   (data in ${dataDir})
+
+  Open the address in two browser windows, register a person in each, make a room and talk.
+  npm run hub -- status          what runs, and where its data lies
+  npm run hub -- events tail     watch the log as people talk
+  npm run demo                   a whole conversation on a box of its own, with everything killed in between
+`;
+}

@@ -1,0 +1,112 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { type AppProcess, parseProcesses } from "./box/appProcess.ts";
+
+/** The folder that holds the sources that run. */
+export const checkout = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A setting is missing or has no meaning; the message names the variable. */
+export class BadSetting extends Error {
+  override readonly name = "BadSetting";
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+// `HUB_X= npm start` means "not set".
+const text = z.preprocess((value) => (value === "" ? undefined : value), z.string().optional());
+
+const schema = z.object({
+  /** The folder that holds all data; relative to the checkout. */
+  HUB_DATA: text,
+  /** Where the edge listens; any address but the loopback one is reachable from outside. */
+  HUB_HOST: text.transform((value) => value ?? "127.0.0.1"),
+  HUB_PORT: port.default(7750),
+  HUB_NATS_PORT: port.default(7751),
+  HUB_POSTGRES_PORT: port.default(7752),
+  HUB_VALKEY_PORT: port.default(7753),
+  /** Servers that run already; nothing is started for these. */
+  HUB_NATS_URL: text,
+  HUB_NATS_USER: text,
+  HUB_NATS_PASSWORD: text,
+  HUB_POSTGRES_URL: text,
+  HUB_VALKEY_URL: text,
+  /** Each schema may be a database of its own; default: the PostgreSQL above. */
+  HUB_AUTH_URL: text,
+  HUB_CHAT_URL: text,
+  HUB_VAULT_URL: text,
+  /** The file with the vault's root key; made when it is missing. */
+  HUB_VAULT_ROOT: text,
+  /** `private` ignores what is installed on the machine. */
+  HUB_SERVERS: z.preprocess((value) => (value === "" ? undefined : value), z.enum(["any", "private"]).default("any")),
+  HUB_CACHE: text,
+  /** Stands before all names in NATS. */
+  HUB_PREFIX: text.transform((value) => value ?? ""),
+  HUB_PROCESSES: text.transform((value) => value ?? "edge+commands,projector"),
+  /** Into how many lanes rooms are divided; fixed when the log is made. */
+  HUB_ROOM_LANES: z.coerce.number().int().min(1).max(256).default(1),
+});
+
+/** Everything that `hub` is told from outside. */
+export interface HubConfig {
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly ports: { readonly nats: number; readonly postgres: number; readonly valkey: number };
+  readonly urls: {
+    readonly nats: string | undefined;
+    readonly postgres: string | undefined;
+    readonly valkey: string | undefined;
+    readonly auth: string | undefined;
+    readonly chat: string | undefined;
+    readonly vault: string | undefined;
+  };
+  readonly natsUser: string | undefined;
+  readonly natsPassword: string | undefined;
+  readonly vaultRoot: string | undefined;
+  readonly privateOnly: boolean;
+  readonly cacheFolder: string | undefined;
+  readonly prefix: string;
+  readonly processes: readonly AppProcess[];
+  readonly roomLanes: number;
+}
+
+/** Reads the settings from the environment; `data` is the command line's and wins. Throws `BadSetting`. */
+export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
+  const parsed = schema.safeParse(env);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new BadSetting(`A setting in the environment can't be used. ${problems.join("; ")}`);
+  }
+  const it = parsed.data;
+  const folder = data ?? it.HUB_DATA ?? ".hub";
+  return {
+    // A folder on the command line is meant from where it was typed, one in the environment or by default from the checkout.
+    dataDir: isAbsolute(folder) ? folder : data === undefined ? join(checkout, folder) : resolve(folder),
+    host: it.HUB_HOST,
+    port: it.HUB_PORT,
+    ports: { nats: it.HUB_NATS_PORT, postgres: it.HUB_POSTGRES_PORT, valkey: it.HUB_VALKEY_PORT },
+    urls: {
+      nats: it.HUB_NATS_URL,
+      postgres: it.HUB_POSTGRES_URL,
+      valkey: it.HUB_VALKEY_URL,
+      auth: it.HUB_AUTH_URL,
+      chat: it.HUB_CHAT_URL,
+      vault: it.HUB_VAULT_URL,
+    },
+    natsUser: it.HUB_NATS_USER,
+    natsPassword: it.HUB_NATS_PASSWORD,
+    vaultRoot: it.HUB_VAULT_ROOT,
+    privateOnly: it.HUB_SERVERS === "private",
+    cacheFolder: it.HUB_CACHE,
+    prefix: it.HUB_PREFIX,
+    processes: processesOf(it.HUB_PROCESSES),
+    roomLanes: it.HUB_ROOM_LANES,
+  };
+}
+
+function processesOf(value: string): readonly AppProcess[] {
+  const processes = parseProcesses(value);
+  if (typeof processes === "string") throw new BadSetting(`HUB_PROCESSES="${value}" can't be used: ${processes}`);
+  return processes;
+}
