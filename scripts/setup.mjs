@@ -54,7 +54,9 @@ async function install() {
   const count = Object.keys(readJson("package-lock.json").packages).filter((path) =>
     path.includes("node_modules/"),
   ).length;
-  console.error(`Installing ${count} packages (npm ci). This happens once and takes a minute or two …`);
+  console.error(
+    `Installing ${count === 1 ? "1 package" : `${count} packages`} (npm ci). This happens once and takes a minute or two …`,
+  );
   const startedAt = Date.now();
   const seconds = () => Math.round((Date.now() - startedAt) / 1000);
   const ticker = setInterval(() => console.error(`  … ${seconds()} s`), 10_000);
