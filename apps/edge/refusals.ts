@@ -1,0 +1,21 @@
+import { FactsUnavailable, LogUnavailable, VaultUnavailable } from "@connect-hub/domain/kernel";
+import type { Json } from "@connect-hub/domain/values";
+import { type ErrorName, type WireError, wireError } from "@connect-hub/protocol";
+
+/** A request ends here with this error of the table. */
+export class Refused extends Error {
+  readonly wire: WireError;
+
+  constructor(name: ErrorName, detail?: Json, afterMs?: number) {
+    super(name);
+    this.wire = wireError(name, detail, afterMs);
+  }
+}
+
+/** What the client is told of `error`, and whether it is a bug that should be logged. */
+export function refusalOf(error: unknown): { readonly wire: WireError; readonly isBug: boolean } {
+  if (error instanceof Refused) return { wire: error.wire, isBug: false };
+  const isAway =
+    error instanceof FactsUnavailable || error instanceof LogUnavailable || error instanceof VaultUnavailable;
+  return { wire: wireError(isAway ? "Unavailable" : "Internal"), isBug: !isAway };
+}
