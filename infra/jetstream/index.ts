@@ -1,4 +1,5 @@
 export { checkLane } from "./checkLane.ts";
+export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export {
   LaneCountFixed,
@@ -10,5 +11,8 @@ export {
 } from "./errors.ts";
 export { listLanes } from "./laneRegistry.ts";
 export type { LinkEvent } from "./linkEvents.ts";
+export { type LiveMessage, natsLiveBus, subscribeLive } from "./liveBus.ts";
 export { openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
+export { reactorCheckpoint } from "./reactorCheckpoint.ts";
+export { type ServeOptions, serveCommands } from "./serveCommands.ts";

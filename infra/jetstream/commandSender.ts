@@ -1,0 +1,138 @@
+import {
+  type Command,
+  type CommandReply,
+  type Numbered,
+  packCommands,
+  unpackReplies,
+} from "@connect-hub/domain/kernel";
+import type { Msg, Subscription } from "@nats-io/nats-core";
+import { guarded, perTurn } from "./callbacks.ts";
+import type { NatsLink } from "./connectNats.ts";
+
+/** Sends commands to the lanes' writers. */
+export interface CommandSender {
+  /**
+   * Sends `command` to `subject`, together with all that this turn of the event loop gives for it. Never rejects.
+   * `Unavailable`: nobody takes commands there, or the connection was lost before an answer came. `DeadlinePassed`: no
+   * answer came in time. With both the command may or may not have been done: the same command, sent again, tells.
+   */
+  send(subject: string, command: Command): Promise<CommandReply>;
+  /** Answers what is open with `Unavailable` and takes nothing more. */
+  close(): void;
+}
+
+export interface CommandSenderOptions {
+  /** Hears of answers that are none; they are dropped. */
+  readonly onMalformed: (what: string) => void;
+  /** How long after a command's deadline its answer is still waited for. 500 if left out. */
+  readonly graceMs?: number;
+}
+
+interface Waiting {
+  /** The number of the message that it went out with; 0 before. */
+  message: number;
+  readonly giveUpAt: number;
+  readonly answer: (reply: CommandReply) => void;
+}
+
+const sweepMs = 100;
+const unavailable: CommandReply = { refused: { code: "Unavailable" } };
+const deadlinePassed: CommandReply = { refused: { code: "DeadlinePassed" } };
+
+/** One sender serves a whole process: one inbox, one subscription, one timer. */
+export function commandSender(link: NatsLink, options: CommandSenderOptions): CommandSender {
+  return new NatsCommandSender(link, options);
+}
+
+class NatsCommandSender implements CommandSender {
+  readonly #waiting = new Map<number, Waiting>();
+  #lastC = 0;
+  #lastMessage = 0;
+  #isClosed = false;
+  readonly #link: NatsLink;
+  readonly #options: CommandSenderOptions;
+  readonly #inbox: string;
+  readonly #subscription: Subscription;
+  readonly #stopListening: () => void;
+  #sweeping: NodeJS.Timeout | undefined;
+  readonly #gather = perTurn<Numbered<Command>>((subject, commands) => this.#sendAll(subject, commands));
+
+  constructor(link: NatsLink, options: CommandSenderOptions) {
+    this.#link = link;
+    this.#options = options;
+    this.#inbox = link.newInbox();
+    const receive = guarded((message: Msg) => this.#receive(message));
+    this.#subscription = link.nc.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) receive(message);
+      },
+    });
+    // An answer that was on its way is lost with the connection.
+    this.#stopListening = link.onEvent((event) => {
+      if (event.type === "disconnected" || event.type === "closed") this.#answerAll(({ message }) => message > 0);
+    });
+  }
+
+  send(subject: string, command: Command): Promise<CommandReply> {
+    if (this.#isClosed) return Promise.resolve(unavailable);
+    this.#lastC += 1;
+    const c = this.#lastC;
+    this.#gather(subject, [c, command]);
+    this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
+    const giveUpAt = command.deadlineAt + (this.#options.graceMs ?? 500);
+    return new Promise((answer) => {
+      this.#waiting.set(c, { message: 0, giveUpAt, answer });
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stopListening();
+    this.#subscription.unsubscribe();
+    this.#answerAll(() => true);
+    clearInterval(this.#sweeping);
+  }
+
+  #sendAll(subject: string, commands: readonly Numbered<Command>[]): void {
+    if (!this.#link.connected || this.#isClosed) {
+      for (const [c] of commands) this.#settle(c, unavailable);
+      return;
+    }
+    for (const { bytes, numbers } of packCommands(commands)) {
+      this.#lastMessage += 1;
+      for (const c of numbers) {
+        const waiting = this.#waiting.get(c);
+        if (waiting !== undefined) waiting.message = this.#lastMessage;
+      }
+      this.#link.nc.publish(subject, bytes, { reply: `${this.#inbox}.${this.#lastMessage}` });
+    }
+  }
+
+  #receive(message: Msg): void {
+    if (message.data.length === 0 && message.headers?.code === 503) {
+      const number = Number(message.subject.slice(this.#inbox.length + 1));
+      this.#answerAll((waiting) => waiting.message === number);
+      return;
+    }
+    const { items, malformed } = unpackReplies(message.data);
+    if (malformed > 0) this.#options.onMalformed(`${malformed} malformed answer(s)`);
+    for (const [c, reply] of items) this.#settle(c, reply);
+  }
+
+  #settle(c: number, reply: CommandReply): void {
+    this.#waiting.get(c)?.answer(reply);
+    this.#waiting.delete(c);
+  }
+
+  #answerAll(which: (waiting: Waiting) => boolean): void {
+    for (const [c, waiting] of this.#waiting) if (which(waiting)) this.#settle(c, unavailable);
+  }
+
+  #sweep(): void {
+    const now = Date.now();
+    for (const [c, { giveUpAt }] of this.#waiting) if (now >= giveUpAt) this.#settle(c, deadlinePassed);
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
+  }
+}

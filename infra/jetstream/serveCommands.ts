@@ -1,0 +1,60 @@
+import {
+  type Command,
+  type CommandReply,
+  type Numbered,
+  packReplies,
+  unpackCommands,
+} from "@connect-hub/domain/kernel";
+import type { Msg } from "@nats-io/nats-core";
+import { guarded, perTurn } from "./callbacks.ts";
+import type { NatsLink } from "./connectNats.ts";
+
+export interface ServeOptions {
+  /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`. */
+  readonly subject: string;
+  /** Is given each command; `answer` is called once, at any later time. */
+  readonly onCommand: (command: Command, answer: (reply: CommandReply) => void) => void;
+  /** Hears of messages that hold no command; they are dropped. */
+  readonly onMalformed: (what: string) => void;
+}
+
+const drainMs = 500;
+
+/**
+ * Takes commands. The answers of one turn of the event loop go out as one message to each sender. After `close` nothing
+ * new is taken, but answers still go out.
+ */
+export function serveCommands(link: NatsLink, options: ServeOptions): { close(): Promise<void> } {
+  const reply = perTurn<Numbered<CommandReply>>((inbox, replies) => {
+    if (!link.connected) return;
+    for (const { bytes } of packReplies(replies)) link.nc.publish(inbox, bytes);
+  });
+  const handle = guarded((message: Msg) => {
+    const inbox = message.reply ?? "";
+    const { items, malformed } = unpackCommands(message.data);
+    if (malformed > 0) options.onMalformed(`${malformed} malformed command(s) on ${message.subject}`);
+    if (inbox === "") {
+      options.onMalformed(`a message without a reply subject on ${message.subject}`);
+      return;
+    }
+    for (const [c, command] of items) options.onCommand(command, (answer) => reply(inbox, [c, answer]));
+  });
+  const subscription = link.nc.subscribe(options.subject, {
+    callback: (error, message) => {
+      if (error === null) handle(message);
+    },
+  });
+  return {
+    async close() {
+      if (subscription.isClosed()) return;
+      const drained = link.connected ? subscription.drain().catch(() => undefined) : Promise.resolve();
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, drainMs);
+      });
+      await Promise.race([drained, patience]);
+      clearTimeout(timer);
+      subscription.unsubscribe();
+    },
+  };
+}
