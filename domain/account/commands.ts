@@ -112,13 +112,12 @@ const closeAccount: CommandDefinition = {
 /** By the reactor, once the account has left its rooms and its key is destroyed; `subject` is the account. */
 const recordErasure: CommandDefinition = {
   context: "accounts",
-  input: inputOf(z.strictObject({ user: Id, keys: z.int() })),
+  input: inputOf(z.strictObject({ user: Id })),
   secretFields: [],
   needs: (command) => [factRef("users", command.subject)],
   decide(command, facts) {
     if (facts.get(factRef("users", command.subject))?.status !== "closed") return { events: [], result: {} };
-    const data = { keys: command.data.keys ?? 0 };
-    return { events: [accountEvent("AccountErased.v1", command.subject, command.key.actor, data)], result: {} };
+    return { events: [accountEvent("AccountErased.v1", command.subject, command.key.actor, {})], result: {} };
   },
 };
 

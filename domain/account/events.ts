@@ -93,7 +93,7 @@ const accountClosed: EventDefinition = {
 /** The receipt: the account has left its rooms and its key is destroyed. */
 const accountErased: EventDefinition = {
   type: "AccountErased.v1",
-  data: z.strictObject({ keys: z.int() }),
+  data: z.strictObject({}),
   sealed: {},
   changes: ({ subject }) => [{ op: "set", table: "users", key: [subject.id], values: { status: "erased" } }],
 };

@@ -1,0 +1,132 @@
+import { randomBytes } from "node:crypto";
+import { type Lane, LaneWriter, type LaneWriterOptions, subjects } from "@connect-hub/domain/kernel";
+import { type NatsLink, serveCommands, subscribeLive } from "@connect-hub/jetstream";
+import type { Logger } from "pino";
+
+/** What a kept lane needs beside its writer's parts. */
+export interface KeepLaneOptions {
+  readonly link: NatsLink;
+  readonly prefix: string;
+  readonly lane: Lane;
+  readonly log: Logger;
+  readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onLost" | "onBug">;
+}
+
+/** A lane that this process writes, or waits to write. */
+export interface KeptLane {
+  /** The writer, while this process has the lane. */
+  readonly writer: LaneWriter | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Takes the lane over at once, so that the newest process leads; when another one takes it, stands by until no beat was
+ * heard for a while, and takes it again.
+ */
+export function keepLane(options: KeepLaneOptions): KeptLane {
+  const { lane, log } = options;
+  const stop = new AbortController();
+  let current: Led | undefined;
+
+  async function run(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        current = await lead(options, stop.signal);
+        log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
+        const reason = await current.lost;
+        if (stop.signal.aborted) return;
+        log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
+        await current.close();
+        current = undefined;
+        await silence(options, stop.signal);
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        log.error({ err: error, lane: lane.id }, "could not take the lane over; tries again");
+        await pause(retryMs, stop.signal);
+      }
+    }
+  }
+
+  const running = run();
+  return {
+    get writer() {
+      return current?.writer;
+    },
+    async close() {
+      stop.abort();
+      await current?.close();
+      await running;
+    },
+  };
+}
+
+interface Led {
+  readonly writer: LaneWriter;
+  /** Resolves with the reason when the lane is lost or let go. */
+  readonly lost: Promise<string>;
+  close(): Promise<void>;
+}
+
+async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal: AbortSignal): Promise<Led> {
+  const names = subjects(prefix);
+  const id = randomBytes(8).toString("hex");
+  let writer: LaneWriter | undefined;
+  let lose: (reason: string) => void = () => undefined;
+  const lost = new Promise<string>((resolve) => {
+    lose = resolve;
+  });
+  // The door opens before the first beat tells of it.
+  const door = serveCommands(link, {
+    subject: names.commands(lane.id, id),
+    onCommand: (command, answer) => {
+      if (writer === undefined) answer({ refused: { code: "LaneMoved" } });
+      else writer.submit(command, answer);
+    },
+  });
+  try {
+    const onBug = (error: unknown) => log.fatal({ err: error, lane: lane.id }, "a bug: the command was refused");
+    writer = await LaneWriter.start({ ...parts, lane, writer: id, subjects: names, onBug, onLost: lose }, signal);
+  } catch (error) {
+    door.close();
+    throw error;
+  }
+  const leading = writer;
+  return {
+    writer: leading,
+    lost,
+    async close() {
+      await leading.close();
+      lose("stopped");
+      door.close();
+    },
+  };
+}
+
+/** Resolves when no writer of the lane was heard for 3 s and a little, so that not all who stand by move at once. */
+async function silence({ link, prefix, lane }: KeepLaneOptions, signal: AbortSignal): Promise<void> {
+  let heardAt = Date.now();
+  const listening = subscribeLive(link, subjects(prefix).beat(lane.id), () => {
+    heardAt = Date.now();
+  });
+  const quietMs = silentAfterMs + Math.random() * jitterMs;
+  while (!signal.aborted && Date.now() - heardAt < quietMs) await pause(100, signal);
+  listening.close();
+}
+
+/** Resolves after `ms`, or when `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.max(0, ms));
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}
+
+const silentAfterMs = 3_000;
+const jitterMs = 500;
+const retryMs = 500;

@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { roomModel } from "../room/index.ts";
+import { decodePosition, encodePosition, mergeTokens } from "../values/position.ts";
+import { decodeBeat, encodeBeat } from "./beat.ts";
+import {
+  type CommitHead,
+  CorruptCommit,
+  decodeCommit,
+  encodeCommit,
+  encodeEntry,
+  encodeEvent,
+  hashCommit,
+  rootsHold,
+  type StoredEvent,
+} from "./commit.ts";
+import { derivedId, idOfKeyedHash, laneOf } from "./derivedId.ts";
+import { liveFrames } from "./liveFrames.ts";
+import { leafHash, merkleRoot } from "./merkle.ts";
+import { seal, unseal } from "./sealing.ts";
+
+// The golden bytes of docs/format.md. A red line here means that stored data would be read differently: never mend it
+// by changing the page; make a new version.
+const page = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
+
+/** The text of the code block that follows `<!-- golden: name -->`. */
+function golden(name: string): string {
+  const found = new RegExp(`<!-- golden: ${name} -->\\s*\`\`\`[a-z]*\\n([\\s\\S]*?)\\n\`\`\``).exec(page)?.[1];
+  if (found === undefined) throw new Error(`docs/format.md shows no golden bytes for ${name}`);
+  return found;
+}
+
+const room = "0192f0c4-8e00-7000-8000-000000000001";
+const ana = "0192f0c4-8e00-7000-8000-00000000000a";
+const at = "2026-01-01T00:00:00.000Z";
+const key = { id: "00000000-0000-4000-8000-000000000001", bytes: new Uint8Array(32).fill(1) };
+const place = `MessagePosted.v1|room|${room}|body`;
+const body = seal({ text: "Who's there?" }, key, place, new Uint8Array(12).fill(2));
+const event: StoredEvent = {
+  type: "MessagePosted.v1",
+  subject: { kind: "room", id: room },
+  s: 2,
+  m: 1,
+  by: ana,
+  salt: "AAAAAAAAAAAAAAAAAAAAAA",
+  data: { body: { ...body } },
+};
+const entry = encodeEntry({
+  key: { actor: ana, id: "0192f0c4-8e01-7000-8000-000000000002" },
+  kind: "postMessage",
+  digest: "0".repeat(64),
+  result: { room, s: 2, m: 1 },
+  events: [event],
+});
+const head: CommitHead = {
+  lane: "rooms.0",
+  epoch: "0123456789abcdef0123456789abcdef",
+  n: 2,
+  term: 1,
+  writer: "w1",
+  prevHash: "f".repeat(64),
+  at,
+};
+
+describe("the stored formats", () => {
+  test("commit", () => {
+    const bytes = encodeCommit(head, [entry]);
+    expect(Buffer.from(bytes).toString()).toBe(golden("commit"));
+    expect(hashCommit(bytes)).toBe(golden("commit hash"));
+    const commit = decodeCommit(bytes);
+    expect(rootsHold(commit)).toBe(true);
+    expect(commit.entries[0]?.events[0]).toEqual(event);
+  });
+
+  test("take-over commit", () => {
+    expect(Buffer.from(encodeCommit({ ...head, n: 1, prevHash: "" }, [])).toString()).toBe(golden("take-over"));
+  });
+
+  test("leaf and root", () => {
+    expect(encodeEvent(event)).toBe(golden("event"));
+    expect(leafHash(encodeEvent(event)).toString("hex")).toBe(golden("leaf"));
+    const leaves = ["a", "b", "c"].map(leafHash);
+    expect(merkleRoot(leaves).toString("hex")).toBe(golden("root of a, b, c"));
+  });
+
+  test("envelope", () => {
+    expect(JSON.stringify(body)).toBe(golden("envelope"));
+    expect(unseal(body, key, place)).toEqual({ text: "Who's there?" });
+    expect(() => unseal(body, key, `${place}x`)).toThrow();
+  });
+
+  test("frame", () => {
+    const opened = { ...event, data: { body: { text: "Who's there?" } } };
+    const [one] = liveFrames([opened], at, roomModel);
+    expect(Buffer.from(one?.body ?? []).toString()).toBe(golden("frame"));
+    const [two] = liveFrames([opened, { ...opened, s: 3, m: 2 }], at, roomModel);
+    expect(Buffer.from(two?.body ?? []).toString()).toBe(golden("frame of two"));
+  });
+
+  test("beat", () => {
+    const { lane, epoch, term, writer } = head;
+    const bytes = encodeBeat({ lane, epoch, term, writer, seq: 9, from: 7, to: 9, rooms: [[room, 4]] });
+    expect(Buffer.from(bytes).toString()).toBe(golden("beat"));
+    expect(decodeBeat(bytes)).toMatchObject({ seq: 9, rooms: [[room, 4]] });
+    expect(decodeBeat(Buffer.from("{}"))).toBeUndefined();
+  });
+
+  test("position token", () => {
+    const token = encodePosition({ "rooms.0": ["01234567", 42], "accounts.0": ["89abcdef", 7] });
+    expect(token).toBe(golden("position"));
+    expect(decodePosition(token)).toEqual({ "rooms.0": ["01234567", 42], "accounts.0": ["89abcdef", 7] });
+  });
+
+  test("derived ids and lanes", () => {
+    expect(derivedId(Date.parse(at), "accounts.0:7", room, "evictMember")).toBe(golden("derived id"));
+    expect(idOfKeyedHash("ab".repeat(32))).toBe(golden("dialog id"));
+    expect(laneOf("rooms", room, 16)).toBe(golden("lane of 16"));
+    expect(laneOf("accounts", ana, 16)).toBe("accounts.0");
+  });
+});
+
+describe("what is no stored format", () => {
+  test.each([
+    "",
+    "{",
+    "[]",
+    "{}",
+    '{"v":2}',
+    Buffer.from(encodeCommit(head, [entry]))
+      .toString()
+      .slice(0, -1),
+  ])("%s is refused as corrupt", (text) => {
+    expect(() => decodeCommit(Buffer.from(text))).toThrow(CorruptCommit);
+  });
+
+  test("an altered event no longer fits its root", () => {
+    const text = Buffer.from(encodeCommit(head, [entry])).toString();
+    expect(rootsHold(decodeCommit(Buffer.from(text.replace('"m":1,"by"', '"m":2,"by"'))))).toBe(false);
+  });
+
+  test.each(["", "p1.", "p2.e30", "p1.e30x", `p1.${btoa('{"rooms.0":["xyz",1]}')}`, `p1.${"A".repeat(5_000)}`])(
+    "%s is no position",
+    (token) => {
+      const decoded = decodePosition(token);
+      expect(decoded === undefined || Object.keys(decoded).length === 0).toBe(true);
+    },
+  );
+});
+
+describe("merging positions", () => {
+  const token = (n: number, epoch = "01234567") => encodePosition({ "rooms.0": [epoch, n] });
+
+  test("takes the further one of one epoch, the later-told one of two", () => {
+    expect(mergeTokens(undefined, token(3))).toBe(token(3));
+    expect(mergeTokens(token(5), token(3))).toBe(token(5));
+    expect(mergeTokens(token(5), token(3, "89abcdef"))).toBe(token(3, "89abcdef"));
+  });
+
+  test("keeps what only one of them knows", () => {
+    const accounts = encodePosition({ "accounts.0": ["01234567", 9] });
+    expect(decodePosition(mergeTokens(accounts, token(3)))).toEqual({
+      "accounts.0": ["01234567", 9],
+      "rooms.0": ["01234567", 3],
+    });
+  });
+});
