@@ -1,4 +1,16 @@
 export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
+export { accountCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
+export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
+export {
+  type HistoryPage,
+  type HistoryQuery,
+  historyPage,
+  type Membership,
+  type RoomEvent,
+  roomEventsAfter,
+} from "./queries/roomHistory.ts";
+export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";
+export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsOfUser.ts";
 export type { AuthTables, ChatTables } from "./tables.ts";

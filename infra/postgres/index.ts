@@ -1,3 +1,4 @@
+export { orUnavailable } from "./errors.ts";
 export { kyselyOver } from "./kyselyOver.ts";
 export { migrate } from "./migrate.ts";
 export { openPool, type PoolOptions, type PostgresPool } from "./openPool.ts";
