@@ -3,3 +3,4 @@ export * from "./lane.features.ts";
 export * from "./memoryBox.ts";
 export * from "./memoryLane.ts";
 export * from "./memoryVault.ts";
+export * from "./scenario.ts";
