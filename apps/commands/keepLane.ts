@@ -78,6 +78,7 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
   // The door opens before the first beat tells of it.
   const door = serveCommands(link, {
     subject: names.commands(lane.id, id),
+    onMalformed: (what) => log.warn({ lane: lane.id }, what),
     onCommand: (command, answer) => {
       if (writer === undefined) answer({ refused: { code: "LaneMoved" } });
       else writer.submit(command, answer);
@@ -87,7 +88,7 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     const onBug = (error: unknown) => log.fatal({ err: error, lane: lane.id }, "a bug: the command was refused");
     writer = await LaneWriter.start({ ...parts, lane, writer: id, subjects: names, onBug, onLost: lose }, signal);
   } catch (error) {
-    door.close();
+    await door.close();
     throw error;
   }
   const leading = writer;
@@ -97,7 +98,7 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     async close() {
       await leading.close();
       lose("stopped");
-      door.close();
+      await door.close();
     },
   };
 }
@@ -110,7 +111,7 @@ async function silence({ link, prefix, lane }: KeepLaneOptions, signal: AbortSig
   });
   const quietMs = silentAfterMs + Math.random() * jitterMs;
   while (!signal.aborted && Date.now() - heardAt < quietMs) await pause(100, signal);
-  listening.close();
+  listening.unsubscribe();
 }
 
 /** Resolves after `ms`, or when `signal` aborts. */

@@ -1,0 +1,78 @@
+import { accountModel, type ClosingPorts, closeAccountFully } from "@connect-hub/domain/account";
+import {
+  type Command,
+  type CommandReply,
+  type FactSource,
+  type Lane,
+  type Reactor,
+  startReactor,
+  type Vault,
+} from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
+import { kyselyOver, type PostgresPool } from "@connect-hub/postgres";
+import { type ChatTables, roomsOfUser } from "@connect-hub/projections";
+import type { Logger } from "pino";
+import type { CommandsConfig } from "./config.ts";
+import { type KeptLane, pause } from "./keepLane.ts";
+
+export interface ClosingOptions {
+  readonly config: CommandsConfig;
+  readonly link: NatsLink;
+  readonly pools: { readonly chat: PostgresPool };
+  readonly log: Logger;
+  readonly vault: Vault;
+  readonly source: FactSource;
+  readonly lanes: ReadonlyMap<LaneId, Lane>;
+  readonly accounts: Lane;
+  /** The writers in this process: what a reactor sends goes to them. */
+  readonly kept: ReadonlyMap<LaneId, KeptLane>;
+}
+
+/** Starts the reactor of the accounts lane: what follows from a closed account. */
+export function startClosing(options: ClosingOptions): Reactor {
+  const { accounts, config, link, log, vault } = options;
+  const ports = portsOf(options);
+  return startReactor({
+    lane: accounts,
+    vault,
+    model: accountModel,
+    checkpoint: reactorCheckpoint(link, config.HUB_PREFIX, accounts),
+    react: (event, place, signal) => closeAccountFully(event, place, ports, signal),
+    onTrouble: (error) => log.warn({ err: error }, "the reactor of accounts tries again"),
+  });
+}
+
+function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions): ClosingPorts {
+  const db = kyselyOver<ChatTables>(pools.chat);
+  const roomLanes = [...lanes.values()].filter((lane) => lane.id.startsWith("rooms."));
+  const reached = async (lane: Lane, n: number, signal?: AbortSignal): Promise<void> => {
+    const giveUpAt = Date.now() + reachTimeoutMs;
+    while ((await source.load(lane.id, [])).checkpoint.n < n) {
+      if (signal?.aborted || Date.now() > giveUpAt) throw new Error(`the read tables of ${lane.id} lag`);
+      await pause(reachPollMs, signal ?? new AbortController().signal);
+    }
+  };
+  return {
+    roomLanes: roomLanes.length,
+    now: Date.now,
+    accountsReached: (n, signal) => reached(accounts, n, signal),
+    async roomsOf(user) {
+      for (const lane of roomLanes) await reached(lane, await lane.lastNumber());
+      const { rooms } = await roomsOfUser(db, user);
+      return rooms.map(({ id, joinedS }) => ({ room: id, joinedS }));
+    },
+    send: (lane, command) => sendTo(kept.get(lane), command),
+    destroyKeys: (prefix) => vault.destroy(prefix),
+    wait: pause,
+  };
+}
+
+function sendTo(lane: KeptLane | undefined, command: Command): Promise<CommandReply> {
+  const writer = lane?.writer;
+  if (writer === undefined) return Promise.resolve({ refused: { code: "LaneMoved" } });
+  return new Promise((resolve) => writer.submit(command, resolve));
+}
+
+const reachTimeoutMs = 10_000;
+const reachPollMs = 50;

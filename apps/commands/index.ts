@@ -1,0 +1,102 @@
+import { accountCommands, accountModel, accountTables } from "@connect-hub/domain/account";
+import { ForeignFacts, factsVersionOf, type Lane, loadKeyedHashes } from "@connect-hub/domain/kernel";
+import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
+import { contextOf, type LaneId } from "@connect-hub/domain/values";
+import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
+import { passwords } from "@connect-hub/passwords";
+import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
+import { openVault } from "@connect-hub/vault";
+import { type Logger, pino } from "pino";
+import { startClosing } from "./closing.ts";
+import type { CommandsConfig } from "./config.ts";
+import { type KeptLane, keepLane } from "./keepLane.ts";
+
+export { BadSetting, type CommandsConfig, readCommandsConfig } from "./config.ts";
+
+/** The commands app at work. */
+export interface RunningCommands {
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the writers of all lanes and the reactor of the accounts lane. Resolves when it is connected; the lanes are taken
+ * over as soon as the log, the tables and the vault answer. Throws when the configuration or the log is unsound.
+ */
+export async function startCommands(config: CommandsConfig): Promise<RunningCommands> {
+  const log = pino({ name: "commands", level: config.HUB_LOG_LEVEL }, pino.destination(2));
+  const link = await connectNats({
+    url: config.HUB_NATS_URL,
+    user: config.HUB_NATS_USER,
+    password: config.HUB_NATS_PASSWORD,
+    name: "commands",
+    inboxPrefix: "_INBOX_commands",
+  });
+  const pools = openPools(config, log);
+  try {
+    const running = await startLanes(config, link, pools, log);
+    return {
+      async close() {
+        await running.close();
+        await Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
+      },
+    };
+  } catch (error) {
+    await Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
+    throw error;
+  }
+}
+
+interface Pools {
+  readonly auth: PostgresPool;
+  readonly chat: PostgresPool;
+  readonly vault: PostgresPool;
+}
+
+function openPools(config: CommandsConfig, log: Logger): Pools {
+  const onTrouble = (error: Error): void => log.warn({ err: error }, "a connection to Postgres broke");
+  const open = (url: string, byKeyOnly: boolean) => openPool(url, { name: "commands", byKeyOnly, onTrouble });
+  return {
+    auth: open(config.HUB_AUTH_URL, true),
+    chat: open(config.HUB_CHAT_URL, true),
+    vault: open(config.HUB_VAULT_URL, false),
+  };
+}
+
+async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, log: Logger): Promise<RunningCommands> {
+  const prefix = config.HUB_PREFIX;
+  const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
+  const hashes = await loadKeyedHashes(vault);
+  const { hash, verify } = passwords({ maxConcurrent: config.HUB_PASSWORD_THREADS });
+  const source = pgFactSource(pools, [...accountTables, ...roomTables]);
+  const lanes = new Map<LaneId, Lane>();
+  for (const id of await listLanes(link, prefix)) lanes.set(id, await openLane(link, { prefix, id }));
+  const accounts = lanes.get("accounts.0");
+  if (accounts === undefined) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+  const parts = {
+    source,
+    vault,
+    hashes,
+    prepare: { hashes, hashPassword: hash, verifyPassword: verify },
+    live: natsLiveBus(link),
+    now: Date.now,
+    foreign: new ForeignFacts(accounts, source),
+  };
+  const kept = new Map<LaneId, KeptLane>();
+  for (const [id, lane] of lanes) {
+    const context = contexts[contextOf(id)];
+    const factsVersion = factsVersionOf(context.model);
+    kept.set(id, keepLane({ link, prefix, lane, log, parts: { ...parts, ...context, factsVersion } }));
+  }
+  const reactor = startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept });
+  return {
+    async close() {
+      await reactor.close();
+      await Promise.all([...kept.values()].map((lane) => lane.close()));
+    },
+  };
+}
+
+const contexts = {
+  accounts: { model: accountModel, commands: accountCommands },
+  rooms: { model: roomModel, commands: roomCommands },
+};
