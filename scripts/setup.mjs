@@ -89,7 +89,7 @@ function run(program, args, options) {
     });
     child.on("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
     for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-    // On a terminal Ctrl-C reaches the child by itself; sent by a program, only us.
+    // Ctrl-C on a terminal reaches the child by itself; what a program sends reaches only us.
     process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
   });
 }

@@ -25,11 +25,19 @@ export function registerServe(program: Command, context: CommandContext): void {
     });
 }
 
+/** One Ctrl-C may arrive several times: from the terminal, and from each program above that passes it on. */
+const sameSignalMs = 1_000;
+
 /** Fires at the first signal that asks to stop; a second one ends the process at once. */
 function stopSignal(): AbortSignal {
   const stop = new AbortController();
+  let firstAt = 0;
   const onSignal = () => {
-    if (!stop.signal.aborted) return stop.abort();
+    if (!stop.signal.aborted) {
+      firstAt = Date.now();
+      return stop.abort();
+    }
+    if (Date.now() - firstAt < sameSignalMs) return;
     process.stderr.write(
       "Stopped at once; what was left running is ended by the next start or by: npm run hub -- down\n",
     );
