@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { openPool } from "@connect-hub/postgres";
+import { openPool, type PostgresPool } from "@connect-hub/postgres";
 
 /** A database of a test file's own. */
 export interface TestDatabase {
@@ -24,4 +24,9 @@ async function asSuperuser(serverUrl: string, statement: string): Promise<void> 
   } finally {
     await pool.end();
   }
+}
+
+/** A pool for adapters that take one and may not import `infra/postgres`. */
+export function openTestPool(url: string): PostgresPool {
+  return openPool(url, { name: "test" });
 }

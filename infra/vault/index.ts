@@ -1,0 +1,3 @@
+export { RootKeyUnusable } from "./errors.ts";
+export { cachedKeyLifeMs, openVault, type VaultOptions } from "./openVault.ts";
+export type { Queryable } from "./queryable.ts";
