@@ -4,3 +4,4 @@ export * from "./memoryBox.ts";
 export * from "./memoryLane.ts";
 export * from "./memoryVault.ts";
 export * from "./scenario.ts";
+export * from "./vault.features.ts";
