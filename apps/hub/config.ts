@@ -12,14 +12,13 @@ export class BadSetting extends Error {
 }
 
 const port = z.coerce.number().int().min(0).max(65_535);
-// `HUB_X= npm start` means "not set".
-const text = z.preprocess((value) => (value === "" ? undefined : value), z.string().optional());
+const text = z.string().optional();
 
 const schema = z.object({
   /** The folder that holds all data; relative to the checkout. */
   HUB_DATA: text,
   /** Where the edge listens; any address but the loopback one is reachable from outside. */
-  HUB_HOST: text.transform((value) => value ?? "127.0.0.1"),
+  HUB_HOST: z.string().default("127.0.0.1"),
   HUB_PORT: port.default(7750),
   HUB_NATS_PORT: port.default(7751),
   HUB_POSTGRES_PORT: port.default(7752),
@@ -37,11 +36,13 @@ const schema = z.object({
   /** The file with the vault's root key; made when it is missing. */
   HUB_VAULT_ROOT: text,
   /** `private` ignores what is installed on the machine. */
-  HUB_SERVERS: z.preprocess((value) => (value === "" ? undefined : value), z.enum(["any", "private"]).default("any")),
+  HUB_SERVERS: z.enum(["any", "private"]).default("any"),
   HUB_CACHE: text,
   /** Stands before all names in NATS. */
-  HUB_PREFIX: text.transform((value) => value ?? ""),
-  HUB_PROCESSES: text.transform((value) => value ?? "edge+commands,projector"),
+  HUB_PREFIX: z.string().default(""),
+  HUB_PROCESSES: z.string().default("edge+commands,projector"),
+  /** The reserve of each lane of the log on the disk, in bytes; default: 16 GiB, or less on a small disk. Fixed when it is made. */
+  HUB_LANE_BYTES: z.coerce.number().int().min(1_000_000).optional(),
   /** Into how many lanes rooms are divided; fixed when the log is made. */
   HUB_ROOM_LANES: z.coerce.number().int().min(1).max(256).default(1),
 });
@@ -69,11 +70,13 @@ export interface HubConfig {
   readonly prefix: string;
   readonly processes: readonly AppProcess[];
   readonly roomLanes: number;
+  readonly laneBytes: number | undefined;
 }
 
 /** Reads the settings from the environment; `data` is the command line's and wins. Throws `BadSetting`. */
 export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
-  const parsed = schema.safeParse(env);
+  // `HUB_X= npm start` means "not set".
+  const parsed = schema.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== "")));
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
     throw new BadSetting(`A setting in the environment can't be used. ${problems.join("; ")}`);
@@ -102,6 +105,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     prefix: it.HUB_PREFIX,
     processes: processesOf(it.HUB_PROCESSES),
     roomLanes: it.HUB_ROOM_LANES,
+    laneBytes: it.HUB_LANE_BYTES,
   };
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { RuntimeError } from "./errors.ts";
-import { remove } from "./files.ts";
+import { readTextIfThere, remove } from "./files.ts";
 import { run } from "./run.ts";
 
 /** A file of a Debian mirror, named by its path under the mirror's root. */
@@ -22,26 +22,18 @@ export function hasApt(): boolean {
   return existsSync(helper) && existsSync("/usr/bin/dpkg-deb");
 }
 
-/** A mirror that the machine's own apt configuration names. */
+/** A part of an archive that the machine's own apt configuration names. */
 export interface Mirror {
   readonly uri: string;
-  readonly codename: string;
-  readonly origin: string;
-  readonly signedBy: string;
+  /** For example `bookworm` or `bookworm-security`. */
+  readonly suite: string;
 }
 
-/** The machine's mirrors that hold Debian or Ubuntu itself, in the order of its configuration. */
+/** The machine's mirrors, in the order of its configuration; its lists of packages need not be there. */
 export async function aptMirrors(): Promise<readonly Mirror[]> {
-  const format = "$(REPO_URI)\t$(CODENAME)\t$(ORIGIN)\t$(SIGNED_BY)\t$(CREATED_BY)";
-  const { stdout } = await run("apt-get", ["indextargets", "--format", format]);
-  const mirrors = stdout.split("\n").flatMap((line) => {
-    const [uri, codename, origin, signedBy, createdBy] = line.split("\t");
-    const wanted = createdBy === "Packages" && (origin === "Debian" || origin === "Ubuntu" || origin === "");
-    return wanted && uri !== undefined && codename !== undefined && origin !== undefined && signedBy !== undefined
-      ? [{ uri, codename, origin, signedBy }]
-      : [];
-  });
-  return mirrors;
+  const { stdout } = await run("apt-get", ["--print-uris", "update"], { cwd: "/" });
+  const releases = stdout.matchAll(/^'([^']+?\/)dists\/([^']+)\/InRelease'/gm);
+  return [...releases].flatMap(([, uri, suite]) => (uri === undefined || suite === undefined ? [] : [{ uri, suite }]));
 }
 
 /** Fetches pinned files into `folder`, each checked against its hash; those already there are kept. Throws `FetchFailed`. */
@@ -55,15 +47,14 @@ async function fetchOne(file: PinnedFile, mirrors: readonly Mirror[], folder: st
   const target = join(folder, basename(file.path));
   if (existsSync(target) && createHash("sha256").update(readFileSync(target)).digest("hex") === file.sha256)
     return target;
-  const isSecurity = (mirror: Mirror) => mirror.codename.endsWith("-security");
+  const isSecurity = (mirror: Mirror) => mirror.suite.endsWith("-security");
   const uris = new Set(
     mirrors.filter((mirror) => isSecurity(mirror) === (file.security === true)).map(({ uri }) => uri),
   );
   let lastError: unknown;
   for (const uri of uris) {
-    const url = `${uri.replace(/\/?$/, "/")}${file.path}`;
     try {
-      await run(helper, [...asCaller, "download-file", url, target, `SHA256:${file.sha256}`]);
+      await run(helper, [...asCaller, "download-file", `${uri}${file.path}`, target, `SHA256:${file.sha256}`]);
       return target;
     } catch (error) {
       remove(target);
@@ -75,17 +66,18 @@ async function fetchOne(file: PinnedFile, mirrors: readonly Mirror[], folder: st
 
 /** Downloads the newest version of packages from one suite, by lists of our own in `folder`, signed and checked as apt does. */
 export async function fetchFromSuite(
-  mirror: Mirror,
-  suite: string,
+  { uri, suite }: Mirror,
   packages: readonly string[],
   folder: string,
 ): Promise<readonly string[]> {
   remove(folder);
   mkdirSync(join(folder, "lists/partial"), { recursive: true });
   mkdirSync(join(folder, "cache/archives/partial"), { recursive: true });
-  const components = mirror.origin === "Ubuntu" ? "main universe" : "main";
-  const signed = mirror.signedBy === "" ? "" : `[signed-by=${mirror.signedBy}] `;
-  writeFileSync(join(folder, "sources.list"), `deb ${signed}${mirror.uri} ${suite} ${components}\n`);
+  // A component that an archive lacks is only warned of. Where the keys lie elsewhere, apt knows them without being told.
+  const components = isUbuntu() ? "main universe" : "main";
+  const keys = `/usr/share/keyrings/${isUbuntu() ? "ubuntu" : "debian"}-archive-keyring.gpg`;
+  const signed = existsSync(keys) ? `[signed-by=${keys}] ` : "";
+  writeFileSync(join(folder, "sources.list"), `deb ${signed}${uri} ${suite} ${components}\n`);
   const own = [
     ...asCaller,
     ...["-o", `Dir::Etc::sourcelist=${join(folder, "sources.list")}`, "-o", "Dir::Etc::sourceparts=-"],
@@ -97,6 +89,11 @@ export async function fetchFromSuite(
   await run("apt-get", [...own, "update"], { cwd: folder });
   await run("apt-get", [...own, "download", ...packages], { cwd: folder });
   return readdirSync(folder).flatMap((name) => (name.endsWith(".deb") ? [join(folder, name)] : []));
+}
+
+/** Whether the system is Ubuntu, whose archive has other parts and names than Debian's. */
+export function isUbuntu(): boolean {
+  return /^ID=ubuntu$/m.test(readTextIfThere("/etc/os-release") ?? "");
 }
 
 /** Unpacks packages into `folder`, as if it were the root of the system. */

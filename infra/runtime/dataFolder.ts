@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readTextIfThere } from "./files.ts";
 import { isErrno } from "./ports.ts";
@@ -24,6 +24,17 @@ export function openDataFolder(path: string): DataFolder {
   for (const folder of [folders.run, folders.logs, folders.secrets])
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folders;
+}
+
+/** The folder that keeps fetched servers: the user's cache, or, where that can't be made, one in the data folder. */
+export function usableCacheFolder(folder: DataFolder, preferred: string): string {
+  try {
+    mkdirSync(preferred, { recursive: true });
+    accessSync(preferred, constants.W_OK);
+    return preferred;
+  } catch {
+    return join(folder.path, "servers");
+  }
 }
 
 /** Whether this process may do everything, so that some servers refuse to run as its user. */

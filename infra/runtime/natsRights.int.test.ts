@@ -54,6 +54,7 @@ const rights: readonly (readonly [subject: string, allowed: readonly NatsUser[]]
   ["_INBOX_hub.x", []],
   ["_INBOX.x", []],
   ["$KV.lanes.rooms.0", ["hub"]],
+  ["$KV.lanes.reactor.rooms.0.01234567", ["hub", "commands"]],
   ["$JS.API.STREAM.CREATE.LOG_x", ["hub"]],
   ["$JS.API.STREAM.UPDATE.LOG_x", ["hub"]],
   ["$JS.API.STREAM.DELETE.LOG_x", ["hub"]],

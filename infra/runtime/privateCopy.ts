@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { aptMirrors, fetchFromSuite, fetchPinned, hasApt, unpack } from "./aptArchive.ts";
+import { aptMirrors, fetchFromSuite, fetchPinned, hasApt, isUbuntu, type Mirror, unpack } from "./aptArchive.ts";
 import { RuntimeError } from "./errors.ts";
 import { remove } from "./files.ts";
 import { natsPackages, type PackageSet, redisPackages } from "./pinnedPackages.ts";
@@ -30,8 +30,8 @@ export async function privateCopy(
   kind: Exclude<ServerKind, "postgres">,
   cacheFolder: string,
   onProgress: OnProgress,
+  packages: PackageSet = packageSets[kind],
 ): Promise<ServerProgram> {
-  const packages = packageSets[kind];
   const cached = await cachedCopy(kind, packages, cacheFolder);
   if (cached !== undefined) return cached;
   if (!hasApt()) throw new RuntimeError("FetchFailed", "This machine has no apt to fetch packages with.");
@@ -92,38 +92,34 @@ async function fetchInto(
   onProgress: OnProgress,
 ): Promise<void> {
   const root = join(making, "root");
-  const { stdout } = await run("dpkg", ["--print-architecture"]);
-  let pinnedError: unknown;
-  if (stdout.trim() === packages.architecture) {
+  let firstError: unknown;
+  // Unpacks what `fetch` brings, and says whether it runs here.
+  const works = async (fetch: () => Promise<readonly string[]>): Promise<boolean> => {
+    remove(root);
     try {
-      return await unpack(await fetchPinned(packages.files, join(making, "pinned")), root);
+      await unpack(await fetch(), root);
+      return (await programIn(kind, packages, root)) !== undefined;
     } catch (error) {
-      pinnedError = error;
-      onProgress(`The pinned ${packages.names[0]} is not to be had; looking for a newer one …`);
+      firstError ??= error;
+      return false;
     }
+  };
+  const { stdout } = await run("dpkg", ["--print-architecture"]);
+  if (stdout.trim() === packages.architecture) {
+    if (await works(() => fetchPinned(packages.files, join(making, "pinned")))) return;
+    onProgress(`The pinned ${packages.names[0]} is not to be had; looking for another …`);
   }
-  for (const mirror of (await aptMirrors()).filter((one) => !/-(security|updates|backports)$/.test(one.codename))) {
-    for (const suite of suitesOf(mirror.codename, mirror.origin)) {
-      const folder = join(making, "suite");
-      try {
-        await unpack(await fetchFromSuite(mirror, suite, packages.names, folder), root);
-      } catch (error) {
-        pinnedError ??= error;
-        continue;
-      }
-      if ((await programIn(kind, packages, root)) !== undefined) return;
-      remove(root);
-    }
+  for (const mirror of suitesToTry(await aptMirrors())) {
+    if (await works(() => fetchFromSuite(mirror, packages.names, join(making, "suite")))) return;
   }
-  throw new RuntimeError(
-    "FetchFailed",
-    `No suite of this machine's mirrors has a new enough ${packages.names[0]}.`,
-    pinnedError,
-  );
+  const message = `This machine's mirrors have no ${packages.names[0]} that is new enough and runs here.`;
+  throw new RuntimeError("FetchFailed", message, firstError);
 }
 
-// The machine's own suite first: its packages fit best. Newer ones follow, as far as they run here.
-function suitesOf(codename: string, origin: string): readonly string[] {
-  const newer = origin === "Ubuntu" ? ["devel"] : [`${codename}-backports`, "stable", "testing", "unstable"];
-  return [...new Set([codename, ...newer])];
+// The machine's own suites first: their packages fit best. Newer ones follow, as far as they run here.
+function suitesToTry(mirrors: readonly Mirror[]): readonly Mirror[] {
+  const main = mirrors.filter(({ suite }) => !/-(security|updates|proposed|backports)/.test(suite));
+  const newer = isUbuntu() ? ["devel"] : ["stable", "testing", "unstable"];
+  const all = [...main, ...newer.flatMap((suite) => main.map(({ uri }) => ({ uri, suite })))];
+  return all.filter((one, at) => all.findIndex(({ uri, suite }) => uri === one.uri && suite === one.suite) === at);
 }

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { type DataFolder, openDataFolder } from "./dataFolder.ts";
+import { type DataFolder, openDataFolder, usableCacheFolder } from "./dataFolder.ts";
 import { RuntimeError } from "./errors.ts";
 import { type FindOptions, findServer } from "./findServer.ts";
 import { natsRecipe, openNatsRecipe } from "./nats.ts";
 import { assertPortFree, freePort } from "./ports.ts";
 import { postgresAccount, postgresMajorOf, postgresRecipe } from "./postgres.ts";
+import { defaultCacheFolder } from "./privateCopy.ts";
 import type { Launch, Recipe } from "./recipe.ts";
 import { type ServerKind, serverFacts } from "./serverKinds.ts";
 import type { Account, ServerProgram } from "./serverProgram.ts";
@@ -47,7 +48,8 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
   const folder = openDataFolder(options.dataDir);
   const account = kind === "postgres" ? await postgresAccount(folder) : undefined;
   const major = kind === "postgres" ? postgresMajorOf(folder) : undefined;
-  const program = await findServer(kind, { ...options, account, major });
+  const cacheFolder = options.cacheFolder ?? usableCacheFolder(folder, defaultCacheFolder());
+  const program = await findServer(kind, { ...options, cacheFolder, account, major });
   const recipe = recipeOf(kind, options.open === true);
   // What a killed run left behind holds the port and the data.
   await endLeftover(pidFileOf(folder, kind), recipe.kind === "postgres" ? "SIGINT" : "SIGTERM", 20_000);

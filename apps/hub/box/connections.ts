@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type BoxServers, type DataFolder, readJsonIfThere, writeFileAtomic } from "@connect-hub/runtime";
 import { z } from "zod";
@@ -20,6 +20,8 @@ const schema = z.object({
   valkeyUrl: z.string(),
   prefix: z.string(),
   roomLanes: z.number(),
+  /** The reserve of each lane on the disk. */
+  laneBytes: z.number(),
   host: z.string(),
   port: z.number(),
 });
@@ -41,10 +43,21 @@ export function connectionsOf(servers: BoxServers, config: HubConfig, folder: Da
     valkeyUrl: servers.valkey.url,
     prefix: config.prefix,
     roomLanes: config.roomLanes,
+    laneBytes: config.laneBytes ?? laneBytesFor(servers.nats.dataFolder, config.roomLanes + 1),
     host: config.host,
     port,
   };
 }
+
+// At most half of what the disk has free, for all lanes together, so that the databases don't starve beside a full log.
+function laneBytesFor(dataFolder: string | undefined, lanes: number): number {
+  const most = 16 * gigabyte;
+  if (dataFolder === undefined) return most;
+  const { bavail, bsize } = statfsSync(dataFolder);
+  return Math.max(gigabyte / 4, Math.min(most, Math.floor((bavail * bsize) / 2 / lanes)));
+}
+
+const gigabyte = 1024 ** 3;
 
 /** Leaves the connections for the other commands of `hub`; only the owner of the data folder can read them. */
 export function writeConnections(dataDir: string, connections: Connections): void {

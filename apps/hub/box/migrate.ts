@@ -1,6 +1,59 @@
+import { contexts, type LaneId } from "@connect-hub/domain/values";
+import { connectNats, provisionLanes } from "@connect-hub/jetstream";
+import { migrate as migrateSchema, openPool } from "@connect-hub/postgres";
 import type { Connections } from "./connections.ts";
 
-/** Makes everything in the servers that the apps expect: the log's lanes, the schemas and their tables, the vault. */
-export async function migrate(_connections: Connections, onProgress: (message: string) => void): Promise<void> {
+/**
+ * Makes everything in the servers that the apps expect and that isn't there yet: the log's lanes, the schemas with their tables.
+ * Changes nothing that is there and right, so it runs at every start.
+ */
+export async function migrate(connections: Connections, onProgress: (message: string) => void): Promise<void> {
   onProgress("Preparing the log and the tables …");
+  await Promise.all([
+    makeLanes(connections),
+    makeSchema(connections.authUrl, "auth"),
+    makeSchema(connections.chatUrl, "chat"),
+  ]);
+}
+
+async function makeLanes(connections: Connections): Promise<void> {
+  const link = await connectNats({
+    url: connections.natsUrl,
+    ...connections.natsLogins.hub,
+    name: "hub migrate",
+    inboxPrefix: "_INBOX_hub",
+  });
+  try {
+    const lanes = lanesOf(connections.roomLanes);
+    const { prefix, laneBytes } = connections;
+    await provisionLanes(link, { prefix, lanes, replicas: 1, maxBytes: laneBytes });
+  } finally {
+    await link.close();
+  }
+}
+
+/** All lanes of a system: accounts always have one. */
+export function lanesOf(roomLanes: number): readonly LaneId[] {
+  const count = { accounts: 1, rooms: roomLanes };
+  return contexts.flatMap((context) => Array.from({ length: count[context] }, (_, k): LaneId => `${context}.${k}`));
+}
+
+async function makeSchema(url: string, schema: "auth" | "chat"): Promise<void> {
+  const pool = openPool(url, { name: "hub migrate", max: 1, statementTimeoutMs: 60_000 });
+  try {
+    await migrateSchema(pool, schema);
+  } finally {
+    await pool.end();
+  }
+}
+
+/** What a PostgreSQL says that it is. */
+export async function postgresVersion(url: string): Promise<string> {
+  const pool = openPool(url, { name: "hub", max: 1 });
+  try {
+    const { rows } = await pool.query<{ server_version: string }>("show server_version");
+    return rows[0]?.server_version ?? "";
+  } finally {
+    await pool.end();
+  }
 }

@@ -15,7 +15,7 @@ import { checkout, type HubConfig } from "../config.ts";
 import { type AppProcesses, assertEdgePortFree, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, postgresVersion } from "./migrate.ts";
 
 /** What a box may be given in a test, and who is told what it does. */
 export interface ServeBoxOptions {
@@ -153,6 +153,7 @@ function serversOptions(config: HubConfig) {
     ports: config.ports,
     urls: { nats, postgres, valkey },
     privateOnly: config.privateOnly,
+    postgresVersion,
     ...(config.cacheFolder === undefined ? {} : { cacheFolder: config.cacheFolder }),
   };
 }

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { appEnvironment, type Connections } from "./connections.ts";
+
+const login = (user: string) => ({ user, password: `${user}'s password` });
+
+const connections: Connections = {
+  natsUrl: "nats://127.0.0.1:1",
+  natsLogins: { hub: login("hub"), edge: login("edge"), commands: login("commands"), projector: login("projector") },
+  authUrl: "postgresql://a",
+  chatUrl: "postgresql://c",
+  vaultUrl: "postgresql://v",
+  vaultRoot: "/data/secrets/vault-root",
+  valkeyUrl: "redis://v",
+  prefix: "",
+  roomLanes: 1,
+  laneBytes: 1,
+  host: "127.0.0.1",
+  port: 7750,
+};
+
+test("an app alone in its process finds its own login under the common names", () => {
+  const env = appEnvironment(["projector"], connections, "/data");
+  expect(env).toMatchObject({ HUB_NATS_USER: "projector", HUB_CHAT_URL: "postgresql://c", HUB_DATA: "/data" });
+  expect(JSON.stringify(env)).not.toMatch(/(hub|edge|commands)'s password/);
+});
+
+test("apps that share a process find their logins under names of their own", () => {
+  const env = appEnvironment(["edge", "commands"], connections, "/data");
+  expect(env).toMatchObject({ HUB_EDGE_NATS_USER: "edge", HUB_COMMANDS_NATS_USER: "commands" });
+  expect(env).not.toHaveProperty("HUB_NATS_USER");
+});
+
+test("by a URL of one's own the environment's login stays as it is", () => {
+  const env = appEnvironment(["edge"], { ...connections, natsLogins: {} }, "/data");
+  expect(Object.keys(env).filter((name) => name.includes("NATS_USER"))).toEqual([]);
+});

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { BadSetting, checkout, readConfig } from "./config.ts";
+
+test("without settings the box is on the loopback address and its data in the checkout", () => {
+  expect(readConfig({})).toMatchObject({
+    dataDir: `${checkout}.hub`,
+    host: "127.0.0.1",
+    port: 7750,
+    ports: { nats: 7751, postgres: 7752, valkey: 7753 },
+    privateOnly: false,
+    processes: [
+      { name: "edge+commands", apps: ["edge", "commands"] },
+      { name: "projector", apps: ["projector"] },
+    ],
+    roomLanes: 1,
+  });
+});
+
+test("an empty variable is as good as none", () => {
+  expect(readConfig({ HUB_PORT: "", HUB_NATS_URL: "", HUB_DATA: "" })).toEqual(readConfig({}));
+});
+
+test("the command line's data folder wins over the environment's", () => {
+  expect(readConfig({ HUB_DATA: "/from/environment" }, "/from/line").dataDir).toBe("/from/line");
+  expect(readConfig({ HUB_DATA: "relative" }).dataDir).toBe(`${checkout}relative`);
+});
+
+test.each([
+  ["HUB_PORT", "seventy"],
+  ["HUB_NATS_PORT", "70000"],
+  ["HUB_SERVERS", "public"],
+  ["HUB_ROOM_LANES", "0"],
+  ["HUB_LANE_BYTES", "-1"],
+  ["HUB_PROCESSES", "edge+unknown"],
+  ["HUB_PROCESSES", "edge,edge"],
+  ["HUB_PROCESSES", "edge,,projector"],
+])("a bad %s is named", (variable, value) => {
+  expect(() => readConfig({ [variable]: value })).toThrow(BadSetting);
+  expect(() => readConfig({ [variable]: value })).toThrow(variable);
+});
