@@ -5,8 +5,9 @@ import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
 import { passwords } from "@connect-hub/passwords";
 import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
+import { appLog } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { startClosing } from "./closing.ts";
 import type { CommandsConfig } from "./config.ts";
 import { type KeptLane, keepLane } from "./keepLane.ts";
@@ -23,7 +24,7 @@ export interface RunningCommands {
  * over as soon as the log, the tables and the vault answer. Throws when the configuration or the log is unsound.
  */
 export async function startCommands(config: CommandsConfig): Promise<RunningCommands> {
-  const log = pino({ name: "commands", level: config.HUB_LOG_LEVEL }, pino.destination(2));
+  const log = appLog("commands", config.HUB_LOG_LEVEL);
   const link = await connectNats({
     url: config.HUB_NATS_URL,
     user: config.HUB_NATS_USER,

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Lane, LaneWriter, type LaneWriterOptions, subjects } from "@connect-hub/domain/kernel";
+import { decodeBeat, type Lane, LaneWriter, type LaneWriterOptions, subjects } from "@connect-hub/domain/kernel";
 import { type NatsLink, serveCommands, subscribeLive } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
 
@@ -92,10 +92,16 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     throw error;
   }
   const leading = writer;
+  // One that has nothing to append would not notice by itself.
+  const listening = subscribeLive(link, names.beat(lane.id), ({ body }) => {
+    const beat = decodeBeat(body);
+    if (beat?.epoch === lane.epoch && beat.term > leading.position.term) leading.stepDown("another writer leads");
+  });
   return {
     writer: leading,
     lost,
     async close() {
+      listening.unsubscribe();
       await leading.close();
       lose("stopped");
       await door.close();

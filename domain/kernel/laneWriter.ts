@@ -125,6 +125,11 @@ export class LaneWriter {
     this.#advance(pending);
   }
 
+  /** Gives the lane up: somebody else was seen to have it. Open commands are to be sent again. */
+  stepDown(reason: string): void {
+    this.#end(reason);
+  }
+
   /** Answers what it has, then lets the lane go. */
   async close(): Promise<void> {
     if (this.#state === "leading") this.#state = "draining";

@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Beat, decodeBeat, subjects } from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import { connectNats, type NatsLink, provisionLanes, subscribeLive } from "@connect-hub/jetstream";
+import { migrate, openPool } from "@connect-hub/postgres";
+
+/** A system of its own on servers that others use too: a database, a prefix in NATS, a root key, all empty. */
+export interface FreshBox {
+  readonly prefix: string;
+  /** The environment of its apps, for their `readXConfig`. */
+  readonly env: { readonly [name: string]: string };
+  /** A connection that may do everything. */
+  readonly link: NatsLink;
+  readonly databaseUrl: string;
+  /** Resolves with the next beat of a lane: its writer is there. */
+  nextBeat(lane: LaneId): Promise<Beat>;
+  close(): Promise<void>;
+}
+
+/** Makes one. `servers` are URLs with all rights. */
+export async function freshBox(servers: {
+  readonly natsUrl: string;
+  readonly postgresUrl: string;
+  readonly valkeyUrl?: string;
+  readonly roomLanes?: number;
+}): Promise<FreshBox> {
+  const name = `t_${randomBytes(6).toString("hex")}`;
+  const prefix = `${name}_`;
+  const admin = openPool(servers.postgresUrl, { name: "tests", max: 1 });
+  await admin.query(`create database ${name}`);
+  const databaseUrl = Object.assign(new URL(servers.postgresUrl), { pathname: `/${name}` }).toString();
+  const pool = openPool(databaseUrl, { name: "tests", max: 1 });
+  await migrate(pool, "auth");
+  await migrate(pool, "chat");
+  await pool.end();
+  const link = await connectNats({ url: servers.natsUrl, name: "tests" });
+  const rooms = Array.from({ length: servers.roomLanes ?? 1 }, (_, k): LaneId => `rooms.${k}`);
+  await provisionLanes(link, { prefix, lanes: ["accounts.0", ...rooms], replicas: 1, maxBytes: 1024 ** 3 });
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
+  return {
+    prefix,
+    link,
+    databaseUrl,
+    env: {
+      HUB_NATS_URL: servers.natsUrl,
+      HUB_PREFIX: prefix,
+      HUB_AUTH_URL: databaseUrl,
+      HUB_CHAT_URL: databaseUrl,
+      HUB_VAULT_URL: databaseUrl,
+      HUB_VAULT_ROOT: join(folder, "root.key"),
+      HUB_LOG_LEVEL: "warn",
+      HUB_PORT: "0",
+      ...(servers.valkeyUrl && { HUB_VALKEY_URL: servers.valkeyUrl }),
+    },
+    nextBeat: (lane) =>
+      new Promise((resolve) => {
+        const listening = subscribeLive(link, subjects(prefix).beat(lane), ({ body }) => {
+          const beat = decodeBeat(body);
+          if (beat === undefined) return;
+          listening.unsubscribe();
+          resolve(beat);
+        });
+      }),
+    async close() {
+      await link.close();
+      await admin.query(`drop database ${name} with (force)`);
+      await admin.end();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
