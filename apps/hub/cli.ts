@@ -1,5 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { registerDown } from "./commands/down.ts";
+import { registerEvents } from "./commands/events.ts";
+import { registerPaths } from "./commands/paths.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
@@ -17,7 +19,14 @@ export interface CommandContext {
 /** Adds one group of commands to `hub`. A new group is a file in `commands/` and a line in `groups`. */
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
-const groups: readonly RegisterCommands[] = [registerServe, registerUp, registerDown, registerStatus];
+const groups: readonly RegisterCommands[] = [
+  registerServe,
+  registerUp,
+  registerDown,
+  registerStatus,
+  registerEvents,
+  registerPaths,
+];
 
 /** Runs `hub` with its arguments; the answer is the exit code. Results go to stdout, progress and errors to stderr. */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {

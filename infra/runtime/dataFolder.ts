@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, chmodSync, constants, mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, linkSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readTextIfThere } from "./files.ts";
+import { readTextIfThere, remove, syncFolder, writeFileAtomic } from "./files.ts";
 import { isErrno } from "./ports.ts";
 
 /** The one folder in which a box keeps everything. */
@@ -46,14 +46,17 @@ export function isRoot(): boolean {
 export function readOrMakeSecret(folder: DataFolder, name: string): string {
   const path = join(folder.secrets, name);
   const there = readTextIfThere(path)?.trim();
-  if (there !== undefined && there !== "") return there;
-  const made = randomBytes(32).toString("hex");
+  if (there !== undefined) return there;
+  // Durable before anything is locked with it, and never replaced: of two that are made at once one counts.
+  const draft = `${path}.${randomBytes(6).toString("hex")}.new`;
+  writeFileAtomic(draft, `${randomBytes(32).toString("hex")}\n`);
   try {
-    // An empty file is what a crash before the first byte leaves.
-    writeFileSync(path, `${made}\n`, { mode: 0o600, flag: there === "" ? "w" : "wx" });
-    return made;
+    linkSync(draft, path);
   } catch (error) {
     if (!isErrno(error, "EEXIST")) throw error;
-    return readOrMakeSecret(folder, name);
+  } finally {
+    remove(draft);
   }
+  syncFolder(folder.secrets);
+  return readOrMakeSecret(folder, name);
 }

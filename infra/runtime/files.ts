@@ -16,6 +16,13 @@ export function writeFileAtomic(path: string, content: string | Uint8Array, mode
   renameSync(temporary, path);
 }
 
+/** Makes the names in a folder durable. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
 /** The file's text, or `undefined` when there is no such file. */
 export function readTextIfThere(path: string): string | undefined {
   try {

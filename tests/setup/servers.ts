@@ -23,10 +23,11 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const dataDir = mkdtempSync(join(tmpdir(), prefix));
   claimDataFolder(openDataFolder(dataDir));
   const onProgress = (message: string) => void process.stderr.write(`${message}\n`);
+  const options = { dataDir, onProgress, privateOnly: process.env.HUB_SERVERS === "private" };
   const starts = [
-    startServer("nats", { dataDir, open: true, onProgress }),
-    startServer("postgres", { dataDir, onProgress }),
-    startServer("valkey", { dataDir, onProgress }),
+    startServer("nats", { ...options, open: true }),
+    startServer("postgres", options),
+    startServer("valkey", options),
   ] as const;
   const settled = await Promise.allSettled(starts);
   const stop = async () => {

@@ -1,10 +1,12 @@
 import { contexts, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, provisionLanes } from "@connect-hub/jetstream";
 import { migrate as migrateSchema, openPool } from "@connect-hub/postgres";
+import { openVault } from "@connect-hub/vault";
 import type { Connections } from "./connections.ts";
 
 /**
- * Makes everything in the servers that the apps expect and that isn't there yet: the log's lanes, the schemas with their tables.
+ * Makes everything in the servers that the apps expect and that isn't there yet: the log's lanes, the schemas with their tables,
+ * the vault with its root key.
  * Changes nothing that is there and right, so it runs at every start.
  */
 export async function migrate(connections: Connections, onProgress: (message: string) => void): Promise<void> {
@@ -13,6 +15,7 @@ export async function migrate(connections: Connections, onProgress: (message: st
     makeLanes(connections),
     makeSchema(connections.authUrl, "auth"),
     makeSchema(connections.chatUrl, "chat"),
+    makeVault(connections),
   ]);
 }
 
@@ -36,6 +39,15 @@ async function makeLanes(connections: Connections): Promise<void> {
 export function lanesOf(roomLanes: number): readonly LaneId[] {
   const count = { accounts: 1, rooms: roomLanes };
   return contexts.flatMap((context) => Array.from({ length: count[context] }, (_, k): LaneId => `${context}.${k}`));
+}
+
+async function makeVault({ vaultUrl, vaultRoot }: Connections): Promise<void> {
+  const pool = openPool(vaultUrl, { name: "hub migrate", max: 1 });
+  try {
+    await openVault({ db: pool, rootFile: vaultRoot });
+  } finally {
+    await pool.end();
+  }
 }
 
 async function makeSchema(url: string, schema: "auth" | "chat"): Promise<void> {

@@ -150,7 +150,9 @@ test("what a killed supervisor leaves is ended or ends by itself before the next
   });
   const state = await stateWhen(dataDir, ({ phase }) => phase === "ready");
   const left = [...state.servers, ...state.processes].map(({ pid }) => identifyProcess(pid ?? 0));
+  const killed = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
+  await killed;
   const box = await serve(configOf("killed"));
   for (const one of left) expect(one === undefined || isRunning(one)).toBe(false);
   await box.close();

@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { exitCodes } from "./exitCodes.ts";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+let root: string;
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "connect-hub-cli-"));
+});
+
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function hub(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", ...args], {
+    cwd: checkout,
+    env: { ...process.env, HUB_DATA: join(root, "data"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (bytes) => {
+    stdout += bytes;
+  });
+  child.stderr.on("data", (bytes) => {
+    stderr += bytes;
+  });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })));
+}
+
+test("the status of a box that doesn't run is an exit code of its own", async () => {
+  const [text, json] = await Promise.all([hub(["status"]), hub(["status", "--json"])]);
+  expect(text).toMatchObject({ code: exitCodes.notRunning, stdout: expect.stringContaining("npm run hub -- up") });
+  expect(json.code).toBe(exitCodes.notRunning);
+  expect(JSON.parse(json.stdout)).toMatchObject({ running: false, phase: "stopped", dataFolder: join(root, "data") });
+});
+
+test("to stop what doesn't run is no failure", async () => {
+  expect(await hub(["down"])).toMatchObject({ code: 0, stdout: expect.stringContaining("Nothing runs") });
+});
+
+test("a bad setting names its variable", async () => {
+  expect(await hub(["serve"], { HUB_PORT: "none" })).toMatchObject({
+    code: exitCodes.badSettingOrUsage,
+    stderr: expect.stringContaining("HUB_PORT"),
+  });
+});
+
+test("a server that is away names its variable", async () => {
+  const away = { HUB_NATS_URL: "nats://127.0.0.1:1", HUB_POSTGRES_PORT: "0", HUB_VALKEY_PORT: "0", HUB_PORT: "0" };
+  expect(await hub(["serve"], away)).toMatchObject({
+    code: exitCodes.serverMissing,
+    stderr: expect.stringContaining("HUB_NATS_URL"),
+  });
+});
+
+test("an unknown command is told so, and help tells the exit codes", async () => {
+  const [unknown, help] = await Promise.all([hub(["fly"]), hub(["--help"])]);
+  expect(unknown).toMatchObject({ code: exitCodes.badSettingOrUsage, stderr: expect.stringContaining("fly") });
+  expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("5  port in use") });
+});

@@ -1,0 +1,42 @@
+import type { Lane } from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import { connectNats, type NatsLink, openLane } from "@connect-hub/jetstream";
+import { type Connections, readConnections } from "./box/connections.ts";
+import { lanesOf } from "./box/migrate.ts";
+import type { CommandContext } from "./cli.ts";
+import { BadSetting } from "./config.ts";
+
+const connectTimeoutMs = 5_000;
+
+/** Connects to the log as the operator. Throws `LogUnavailable`. */
+export function connectAsOperator(connections: Connections): Promise<NatsLink> {
+  return connectNats({
+    url: connections.natsUrl,
+    ...connections.natsLogins.hub,
+    name: "hub",
+    inboxPrefix: "_INBOX_hub",
+    deadlineMs: connectTimeoutMs,
+  });
+}
+
+/** Runs `work` with all lanes of the box, or only with the one that is named. Throws `BadSetting` for a name that is none. */
+export async function withLanes(
+  context: CommandContext,
+  only: string | undefined,
+  work: (lanes: readonly Lane[]) => Promise<void>,
+): Promise<void> {
+  const connections = readConnections(context.config().dataDir);
+  const ids = chosenLanes(lanesOf(connections.roomLanes), only);
+  const link = await connectAsOperator(connections);
+  try {
+    await work(await Promise.all(ids.map((id) => openLane(link, { prefix: connections.prefix, id }))));
+  } finally {
+    await link.close();
+  }
+}
+
+function chosenLanes(all: readonly LaneId[], only: string | undefined): readonly LaneId[] {
+  const chosen = only === undefined ? all : all.filter((lane) => lane === only);
+  if (chosen.length === 0) throw new BadSetting(`There is no lane "${only}", only ${all.join(", ")}.`);
+  return chosen;
+}
