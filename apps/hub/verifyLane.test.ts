@@ -20,7 +20,7 @@ function laneOf(count: number, spoil: { at?: number; change?: object; damage?: (
   let prevHash = "";
   for (let n = 1; n <= count; n++) {
     const at = new Date(1_700_000_000_000 + n).toISOString();
-    const head = { lane: "rooms.0" as const, epoch, n, term: 1, writer: "w", prevHash, at };
+    const head = { lane: "rooms.0" as const, epoch, n, term: 2, writer: "w", prevHash, at };
     const isOdd = n === spoil.at;
     const sound = encodeCommit(isOdd ? { ...head, ...spoil.change } : head, [entry]);
     const bytes = isOdd && spoil.damage ? Buffer.from(spoil.damage(Buffer.from(sound).toString())) : sound;
@@ -44,7 +44,7 @@ test.each([
   [{ change: { n: 9 } }, "it says that it is commit 9"],
   [{ change: { prevHash: "0".repeat(64) } }, "it does not follow the commit before it"],
   [{ change: { at: "2000-01-01T00:00:00.000Z" } }, "it is older than the commit before it"],
-  [{ change: { term: 0 } }, "its term is older than that of the commit before it"],
+  [{ change: { term: 1 } }, "its term is older than that of the commit before it"],
   [{ damage: (text: string) => text.replace('"name":"x"', '"name":"y"') }, "an entry's root does not fit its events"],
   [{ damage: () => "junk" }, "a commit is not JSON"],
 ])("the first fault is told: %j", async (spoil, what) => {

@@ -50,13 +50,14 @@ export async function readLaneEntry(link: NatsLink, prefix: string, lane: LaneId
 }
 
 /** All lanes there are, in the order of their names. Throws `LogUnavailable`. */
-export async function listLanes(link: NatsLink, prefix: string): Promise<LaneId[]> {
+export async function listLanes(link: NatsLink, prefix: string): Promise<(LaneEntry & { readonly lane: LaneId })[]> {
   const stream = `KV_${subjects(prefix).lanesBucket}`;
   const info = await orUndefined(async () => {
     return (await jetstreamManager(link.nc, { checkAPI: false })).streams.info(stream, { subjects_filter: ">" });
   });
   const keys = Object.keys(info?.state.subjects ?? {}).map((subject) => subject.split(".").slice(2).join("."));
-  return keys.filter(isLaneId).sort();
+  const lanes = keys.filter(isLaneId).sort();
+  return Promise.all(lanes.map(async (lane) => ({ lane, ...(await readLaneEntry(link, prefix, lane)) })));
 }
 
 async function find(registry: KV, key: string): Promise<string | undefined> {

@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { encodeCommit, encodeEntry, hashCommit, type Lane } from "@connect-hub/domain/kernel";
+import { connectNats, type NatsLink, openLane, provisionLanes } from "@connect-hub/jetstream";
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
+import { writeConnections } from "../box/connections.ts";
+import { runCli } from "../cli.ts";
+import { exitCodes } from "../exitCodes.ts";
+
+const dataDir = mkdtempSync(join(tmpdir(), "connect-hub-events-"));
+const prefix = `t${randomBytes(6).toString("hex")}-`;
+let link: NatsLink;
+let lane: Lane;
+let prevHash = "";
+
+beforeAll(async () => {
+  link = await connectNats({ url: inject("natsUrl"), name: "hub events test" });
+  await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0"], replicas: 1, maxBytes: 1024 * 1024 });
+  lane = await openLane(link, { prefix, id: "rooms.0" });
+  mkdirSync(join(dataDir, "run"));
+  writeConnections(dataDir, {
+    natsUrl: inject("natsUrl"),
+    natsLogins: {},
+    authUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
+    chatUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
+    vaultUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
+    vaultRoot: "/somewhere/vault-root",
+    valkeyUrl: "redis://127.0.0.1:1",
+    prefix,
+    roomLanes: 1,
+    laneBytes: 1024 * 1024,
+    host: "127.0.0.1",
+    port: 1,
+  });
+  for (let n = 1; n <= 12; n++) await append(n);
+});
+afterAll(async () => {
+  await link.close();
+  rmSync(dataDir, { recursive: true });
+});
+afterEach(() => void vi.restoreAllMocks());
+
+async function append(n: number, bytes = commitBytes(n)): Promise<void> {
+  expect(await lane.append(bytes, n - 1)).toBe("stored");
+  prevHash = hashCommit(bytes);
+}
+
+function commitBytes(n: number): Uint8Array {
+  const event = {
+    type: "RoomRenamed.v1",
+    subject: { kind: "room" as const, id: "r" },
+    s: n,
+    by: "a",
+    salt: "AA",
+    data: { name: `room ${n}` },
+  };
+  const entry = encodeEntry({
+    key: { actor: "a", id: `${n}` },
+    kind: "renameRoom",
+    digest: "0".repeat(64),
+    result: null,
+    events: [event],
+  });
+  const at = new Date(1_700_000_000_000 + n).toISOString();
+  return encodeCommit({ lane: "rooms.0", epoch: lane.epoch, n, term: 1, writer: "w", prevHash, at }, [entry]);
+}
+
+/** Runs `hub`, and gives what it said and its exit code. */
+async function hub(...args: string[]) {
+  const said: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => said.push(String(text)) > 0);
+  const code = await runCli(["--data", dataDir, ...args], {});
+  return { code, said };
+}
+
+test("tail prints the newest events of each lane", async () => {
+  const { code, said } = await hub("events", "tail", "--no-follow");
+  expect(code).toBe(exitCodes.done);
+  expect(said.length).toBe(10);
+  expect(said[0]).toBe('2023-11-14T22:13:20.003Z  rooms.0 3  RoomRenamed.v1  room r #3  by a  {"name":"room 3"}');
+});
+
+test("tail starts where it is told, and speaks JSON", async () => {
+  const { said } = await hub("events", "tail", "--no-follow", "--json", "--lane", "rooms.0", "--from", "11");
+  expect(said.map((line) => JSON.parse(line))).toMatchObject([
+    { lane: "rooms.0", n: 11, type: "RoomRenamed.v1", s: 11, by: "a", data: { name: "room 11" } },
+    { lane: "rooms.0", n: 12, subject: { kind: "room", id: "r" } },
+  ]);
+});
+
+test("a lane that is none and a number that is none are usage errors", async () => {
+  expect((await hub("events", "tail", "--lane", "rooms.7")).code).toBe(exitCodes.badSettingOrUsage);
+  expect((await hub("events", "tail", "--from", "0")).code).toBe(exitCodes.badSettingOrUsage);
+});
+
+test("verify reads the whole log, and finds what does not belong in it", async () => {
+  const whole = await hub("events", "verify", "--json");
+  expect(whole.code).toBe(exitCodes.done);
+  expect(JSON.parse(whole.said[0] ?? "")).toMatchObject([
+    { lane: "accounts.0", commits: 0, events: 0 },
+    { lane: "rooms.0", commits: 12, events: 12, head: prevHash },
+  ]);
+  prevHash = "f".repeat(64);
+  await append(13);
+  const broken = await hub("events", "verify");
+  expect(broken.code).toBe(exitCodes.failed);
+  expect(broken.said[0]).toContain("commit 13: it does not follow the commit before it");
+});
+
+test("paths names folders, files and schemas, and no password", async () => {
+  const { code, said } = await hub("paths", "--json");
+  expect(code).toBe(exitCodes.done);
+  const places = JSON.parse(said[0] ?? "");
+  expect(places).toContainEqual({ what: "logs of servers and apps", kind: "folder", where: join(dataDir, "logs") });
+  expect(places.map(({ where }: { where: string }) => where)).toContain("/somewhere/vault-root");
+  expect(said[0]).toContain("chat in postgres://someone@127.0.0.1:1/hub");
+  expect(said[0]).not.toContain("hidden");
+});
