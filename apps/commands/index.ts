@@ -70,7 +70,7 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   const { hash, verify } = passwords({ maxConcurrent: config.HUB_PASSWORD_THREADS });
   const source = pgFactSource(pools, [...accountTables, ...roomTables]);
   const lanes = new Map<LaneId, Lane>();
-  for (const id of await listLanes(link, prefix)) lanes.set(id, await openLane(link, { prefix, id }));
+  for (const { lane } of await listLanes(link, prefix)) lanes.set(lane, await openLane(link, { prefix, id: lane }));
   const accounts = lanes.get("accounts.0");
   if (accounts === undefined) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
   const parts = {

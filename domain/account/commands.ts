@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import * as z from "zod/mini";
 import type { Command, CommandDefinition, Decision } from "../kernel/command.ts";
 import { inputOf } from "../kernel/commandInput.ts";
 import type { DomainEvent } from "../kernel/event.ts";
 import { type Facts, factRef, type Row } from "../kernel/fact.ts";
+import { tokenHashOf } from "../kernel/keyedHashes.ts";
 import { commandInputs } from "../values/commandInputs.ts";
 import { Id } from "../values/ids.ts";
 import type { JsonObject } from "../values/json.ts";
@@ -57,7 +57,7 @@ const signIn: CommandDefinition = {
     }
     const data = {
       session: command.subject,
-      tokenHash: createHash("sha256").update(hashes.sessionSecret(command.subject)).digest("hex"),
+      tokenHash: tokenHashOf(hashes.sessionSecret(command.subject)),
       generation: user.sessions_from ?? null,
       personal: { ip: metaText(command, "ip"), userAgent: metaText(command, "userAgent") },
     };

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { KeyedHashes } from "./command.ts";
 import { type Vault, VaultUnavailable } from "./ports.ts";
 
@@ -16,4 +16,9 @@ export async function loadKeyedHashes(vault: Vault): Promise<KeyedHashes> {
     digest: (text) => createHmac("sha256", digest).update(text).digest("hex"),
     sessionSecret: (sessionId) => createHmac("sha256", session).update(sessionId).digest("base64url"),
   };
+}
+
+/** What is stored of the secret part of a session's token: its SHA-256, hex. */
+export function tokenHashOf(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
 }

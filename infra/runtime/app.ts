@@ -1,3 +1,5 @@
+import { plainError } from "./appLog.ts";
+
 /** What a started app can be asked: to finish what it has begun and let go of everything. */
 export interface RunningApp {
   close(): Promise<void>;
@@ -68,12 +70,7 @@ async function drain(): Promise<void> {
 
 // The same shape as the apps' own log lines; 60 is "fatal".
 function crash(name: string, msg: string, error: unknown): never {
-  const err =
-    error instanceof Error
-      ? { type: error.name, message: error.message, stack: error.stack }
-      : error === undefined
-        ? undefined
-        : String(error);
+  const err = plainError(error);
   process.stderr.write(`${JSON.stringify({ level: 60, time: Date.now(), name, msg, err })}\n`);
   process.exit(1);
 }

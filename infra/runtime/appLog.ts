@@ -5,7 +5,8 @@ export function appLog(name: string, level: string): Logger {
   return pino({ name, level, base: { name, pid: process.pid }, serializers: { err: plainError } }, pino.destination(2));
 }
 
-function plainError(error: unknown): unknown {
+/** An error as plain data. */
+export function plainError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack, cause } = error;
   const code = "code" in error ? error.code : undefined;
