@@ -19,7 +19,7 @@ import { run } from "./run.ts";
 import type { Account } from "./serverProgram.ts";
 
 /** The role that owns everything in the box's PostgreSQL, and the database of that name. */
-export const postgresOwner = "hub";
+const postgresOwner = "hub";
 
 /** PostgreSQL on the loopback address alone, with fsync, tuned for a small machine. */
 export const postgresRecipe: Recipe = {

@@ -16,7 +16,10 @@ declare module "vitest" {
 
 const prefix = "connect-hub-test-";
 
-/** Starts one of each server in a folder of its own, on free ports, for the run's integration tests. */
+/**
+ * Starts one of each server in a folder of its own, on free ports, for the run's integration tests.
+ * @public called by vitest
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   // A run that was killed could not stop its servers.
   await sweepAbandoned(tmpdir(), prefix);

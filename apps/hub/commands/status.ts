@@ -22,7 +22,7 @@ export function registerStatus(program: Command, context: CommandContext): void 
 }
 
 /** What `status --json` prints. */
-export function statusJson(dataFolder: string, state: BoxState | undefined) {
+function statusJson(dataFolder: string, state: BoxState | undefined) {
   if (state === undefined) return { running: false, phase: "stopped", dataFolder, servers: [], processes: [] };
   return { running: true, ...state };
 }
