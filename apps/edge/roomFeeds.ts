@@ -45,6 +45,8 @@ export interface RoomFeeds {
   stop(reader: Reader): void;
   drop(reader: Reader): void;
   live(room: string, frame: RoomFrame): void;
+  /** Whether anybody here reads the room. */
+  has(room: string): boolean;
   /** Each event of the log, in order. */
   logged(event: ClientEvent, n: number): void;
   /** Publishes what the log had at the last sweep already and no live frame has brought since. */
@@ -209,6 +211,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
       reader.phase = "gone";
     },
     live: (room, frame) => take(room, (sequence) => sequence.live(frame)),
+    has: (room) => feeds.has(room),
     logged(event, n) {
       if (!feeds.has(event.r)) return;
       take(event.r, (sequence) => sequence.logged(event, n));

@@ -1,0 +1,37 @@
+import type { Budget, Valkey } from "@connect-hub/valkey";
+import { Refused } from "./refusals.ts";
+
+/** Limits how often is tried what could be used to guess. All throw `Refused`: `TooManyAttempts`, `Unavailable`. */
+export interface Attempts {
+  admitAttempt(kind: "register" | "signIn", ip: string, email: string): Promise<void>;
+  admitSearch(user: string): Promise<void>;
+}
+
+/** `perMinute`: tries from one address; for one e-mail address, or searches of one person, a tenth of it. */
+export function attempts(
+  valkey: Pick<Valkey, "budget">,
+  options: { readonly prefix: string; readonly perMinute: number; readonly hash: (email: string) => string },
+): Attempts {
+  const budget = (name: string, points: number) =>
+    valkey.budget({ name: `${options.prefix}${name}`, points: Math.max(1, Math.floor(points)), perSeconds: 60 });
+  const byAddress = {
+    register: budget("register", options.perMinute),
+    signIn: budget("sign-in", options.perMinute),
+  };
+  const byEmail = budget("sign-in-email", options.perMinute / 10);
+  const bySearcher = budget("search", options.perMinute);
+  return {
+    async admitAttempt(kind, ip, email) {
+      await admit(byAddress[kind], ip);
+      if (kind === "signIn" && email !== "") await admit(byEmail, options.hash(email));
+    },
+    admitSearch: (user) => admit(bySearcher, user),
+  };
+}
+
+async function admit(budget: Budget, key: string): Promise<void> {
+  const answer = await budget.consume(key);
+  if (answer.ok) return;
+  if (answer.reason === "exhausted") throw new Refused("TooManyAttempts", undefined, answer.retryAfterMs);
+  throw new Refused("Unavailable");
+}

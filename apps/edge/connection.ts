@@ -1,0 +1,209 @@
+import { randomUUID } from "node:crypto";
+import { limits } from "@connect-hub/domain/values";
+import {
+  authTimeoutMs,
+  type ErrorName,
+  errorEntry,
+  heartbeatMs,
+  protocolVersion,
+  wireError,
+} from "@connect-hub/protocol";
+import type { Socket } from "@connect-hub/uws";
+import { refusalOf } from "./refusals.ts";
+import type { FeedSocket, Reader } from "./roomFeeds.ts";
+import type { Who } from "./sessions.ts";
+
+/** `ending`: takes nothing more, waits for what it owes. */
+type Stage = "new" | "signingIn" | "ready" | "ending" | "closed";
+
+export interface ConnectionOptions {
+  readonly ip: string;
+  readonly userAgent: string;
+  /** It leaves all its rooms; called once, before the socket is closed. */
+  onEnd(connection: Connection): void;
+  /** Stops a room until the reader resumes it. */
+  stop(reader: Reader): void;
+  onBug(error: unknown): void;
+}
+
+/** Beyond so many bytes that wait for a slow reader, what is long is sent only when it has read on. */
+const calmBytes = 256 * 1024;
+const signInTimeoutMs = 10_000;
+/** For an error that closes only here: try again later, or don't. */
+const closeCodes = { retry: 1013, final: 1008 } as const;
+/** How long a socket whose session ended is kept for the answers that it still waits for. */
+const lastAnswersMs = 1_000;
+
+/** One client's socket: what it is told, and how it ends. */
+export class Connection implements FeedSocket {
+  readonly sid = randomUUID();
+  readonly ip: string;
+  readonly userAgent: string;
+  /** Its rooms. */
+  readonly readers = new Map<string, Reader>();
+  /** For each room what is under way there; the next thing waits for it. */
+  readonly underWay = new Map<string, Promise<void>>();
+  /** The heads that heartbeats told. */
+  readonly headsTold = new Map<string, number>();
+  stage: Stage = "new";
+  who: Who | undefined;
+  /** Requests that are not answered yet. */
+  inFlight = 0;
+  /** Resume frames that are not through yet. */
+  resumes = 0;
+  /** The version of the set of its rooms, as last told. */
+  version = 0;
+  /** Resolves when `ready` was sent; never for a socket that did not get so far. */
+  readonly whenReady: Promise<void>;
+  /** Resolves when the socket is closed. */
+  readonly whenClosed: Promise<void>;
+  #becomeReady: () => void = () => undefined;
+  #becomeClosed: () => void = () => undefined;
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  #authTimer: NodeJS.Timeout;
+  #endTimer: NodeJS.Timeout | undefined;
+  #endWith: { name: ErrorName; afterMs: number | undefined } | undefined;
+  /** What is owed to a reader that is too slow; as long as there is something here, it is in no topic. */
+  #unsent: string[] = [];
+  #isSlow = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.ip = options.ip;
+    this.userAgent = options.userAgent;
+    this.whenReady = new Promise((resolve) => {
+      this.#becomeReady = resolve;
+    });
+    this.whenClosed = new Promise((resolve) => {
+      this.#becomeClosed = resolve;
+    });
+    this.#authTimer = setTimeout(() => this.end("AuthTimeout"), authTimeoutMs);
+    const now = new Date().toISOString();
+    this.tell({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits } });
+  }
+
+  get user(): string {
+    return this.who?.user ?? "";
+  }
+
+  /** Whether it takes and gives frames. */
+  get isOpen(): boolean {
+    return this.stage !== "ending" && this.stage !== "closed";
+  }
+
+  /** Its `auth` came; what it takes to check it has a time of its own. */
+  signingIn(): void {
+    clearTimeout(this.#authTimer);
+    this.#authTimer = setTimeout(() => this.end("Unavailable"), signInTimeoutMs);
+    this.stage = "signingIn";
+  }
+
+  /** The session is checked and the rooms are held; the caller sends `ready` in the same tick. */
+  signedIn(): void {
+    clearTimeout(this.#authTimer);
+    this.stage = "ready";
+    this.#becomeReady();
+  }
+
+  /** Sends a frame; to a slow reader once it has read on. */
+  tell(frame: object): void {
+    if (this.stage === "closed") return;
+    this.#unsent.push(JSON.stringify(frame));
+    this.#sendUnsent();
+  }
+
+  #sendUnsent(): void {
+    while (!this.#isSlow && this.#unsent.length > 0) {
+      if (this.#socket.send(this.#unsent[0] ?? "") === "dropped") this.fallBehind();
+      else this.#unsent.shift();
+    }
+  }
+
+  /** Answers request `i`, which counts as under way until now. */
+  answer(i: number, answer: { readonly ok: unknown; readonly p: string } | { readonly err: object }): void {
+    this.inFlight--;
+    this.tell({ i, ...answer });
+    if (this.#endWith !== undefined && this.inFlight === 0) this.#finish();
+  }
+
+  /** Ends the socket for an error that left it in no state to go on. */
+  fail(error: unknown): void {
+    const { wire, isBug } = refusalOf(error);
+    if (isBug) this.#options.onBug(error);
+    this.end(wire.name, wire.afterMs);
+  }
+
+  sendEvents(body: Uint8Array): void {
+    if (this.isOpen && !this.#isSlow && this.#socket.send(body) === "dropped") this.fallBehind();
+  }
+
+  /** Resolves when a long run of frames may go on: its reader keeps up, or it is closed. */
+  calm(): Promise<void> {
+    if (!this.isOpen || this.#socket.bufferedBytes < calmBytes) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  subscribe(room: string): void {
+    this.#socket.subscribe(room);
+  }
+
+  unsubscribe(room: string): void {
+    this.#socket.unsubscribe(room);
+  }
+
+  left(room: string): void {
+    if (this.readers.get(room)?.phase === "gone") this.readers.delete(room);
+    this.headsTold.delete(room);
+    this.tell({ left: { r: room } });
+  }
+
+  resync(room: string): void {
+    this.tell({ resync: { rooms: [room] } });
+  }
+
+  /** Something was dropped: its rooms stop until it has read on. */
+  fallBehind(): void {
+    this.#isSlow = true;
+    for (const reader of this.readers.values()) this.#options.stop(reader);
+  }
+
+  /** It has read on. */
+  drained(): void {
+    if (this.#socket.bufferedBytes < calmBytes) for (const wake of this.#waiting.splice(0)) wake();
+    if (!this.#isSlow || this.#socket.bufferedBytes > 0) return;
+    this.#isSlow = false;
+    this.tell({ resync: { rooms: [...this.readers.keys()] } });
+  }
+
+  /** Ends the socket with an error: nothing more of any room, the answers that are owed, then the error and the close. */
+  end(name: ErrorName, afterMs?: number): void {
+    if (!this.isOpen) return;
+    this.stage = "ending";
+    clearTimeout(this.#authTimer);
+    this.#options.onEnd(this);
+    this.#endWith = { name, afterMs };
+    if (this.inFlight === 0) this.#finish();
+    else this.#endTimer = setTimeout(() => this.#finish(), lastAnswersMs);
+  }
+
+  #finish(): void {
+    const { name, afterMs } = this.#endWith ?? { name: "Internal", afterMs: undefined };
+    const { close, retry } = errorEntry(name);
+    this.tell({ err: wireError(name, undefined, afterMs) });
+    this.#socket.close(close ?? closeCodes[retry ? "retry" : "final"], name);
+  }
+
+  /** The socket is closed, by whomever. */
+  closed(): void {
+    const wasOpen = this.isOpen;
+    this.stage = "closed";
+    clearTimeout(this.#authTimer);
+    clearTimeout(this.#endTimer);
+    this.#becomeClosed();
+    for (const wake of this.#waiting.splice(0)) wake();
+    if (wasOpen) this.#options.onEnd(this);
+  }
+}

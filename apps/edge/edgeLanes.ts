@@ -1,0 +1,85 @@
+import {
+  epoch8,
+  type FactRef,
+  FactsUnavailable,
+  type FactView,
+  type LaneFollower,
+  LogUnavailable,
+  laneOf,
+  type Row,
+} from "@connect-hub/domain/kernel";
+import { decodePosition, encodePosition, type LaneId, type Position, positionAt } from "@connect-hub/domain/values";
+import { latestRead } from "./latestRead.ts";
+import { Refused } from "./refusals.ts";
+
+/** The lanes as this edge follows them. */
+export interface EdgeLanes {
+  readonly accounts: LaneFollower;
+  readonly rooms: readonly LaneFollower[];
+  readonly all: readonly LaneFollower[];
+  ofRoom(room: string): LaneFollower;
+  /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
+  fresh(followers: readonly LaneFollower[]): Promise<void>;
+  /** Waits until the followers have what `token` names. Throws `Refused`: `BadPosition` or `NotCaughtUp`. */
+  waitFor(token: string | undefined): Promise<void>;
+  /** The token of where these followers are. */
+  position(followers: readonly LaneFollower[]): string;
+}
+
+const freshTimeoutMs = 3_000;
+const positionTimeoutMs = 2_000;
+
+export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]): EdgeLanes {
+  const all = [accounts, ...rooms];
+  const byId = new Map<string, LaneFollower>(all.map((follower) => [follower.lane.id, follower]));
+  const heads = new Map(all.map((follower) => [follower, latestRead(() => follower.lane.lastNumber())]));
+
+  async function freshOne(follower: LaneFollower): Promise<void> {
+    const head = await heads.get(follower)?.();
+    if (head === undefined || !(await follower.reached(head, freshTimeoutMs)))
+      throw new LogUnavailable(`this edge is behind ${follower.lane.id}`);
+  }
+
+  async function reach(lane: string, epoch: string, n: number): Promise<void> {
+    const follower = byId.get(lane);
+    if (follower === undefined || epoch8(follower.lane.epoch) !== epoch) throw new Refused("BadPosition", lane);
+    if (!(await follower.reached(n, positionTimeoutMs))) throw new Refused("NotCaughtUp");
+  }
+
+  return {
+    accounts,
+    rooms,
+    all,
+    ofRoom(room) {
+      const follower = byId.get(laneOf("rooms", room, rooms.length));
+      if (follower === undefined) throw new Error("every room has a lane");
+      return follower;
+    },
+    fresh: async (followers) => void (await Promise.all(followers.map(freshOne))),
+    async waitFor(token) {
+      if (token === undefined) return;
+      const position = decodePosition(token);
+      if (position === undefined) throw new Refused("BadPosition");
+      await Promise.all(Object.entries(position).map(([lane, wanted]) => wanted && reach(lane, ...wanted)));
+    },
+    position: (followers) =>
+      encodePosition(followers.reduce<Position>((sum, { lane, view }) => Object.assign(sum, at(lane, view.head)), {})),
+  };
+}
+
+function at(lane: { readonly id: LaneId; readonly epoch: string }, n: number): Position {
+  return positionAt(lane.id, epoch8(lane.epoch), n);
+}
+
+/** Makes these rows known to the view, so that all of them can be had in one tick. Throws `FactsUnavailable`. */
+export async function knowFacts(view: FactView, refs: readonly FactRef[]): Promise<void> {
+  const unknown = refs.filter((ref) => view.get(ref) === undefined);
+  if (unknown.length > 0) await view.load(unknown);
+}
+
+/** The row as of the view's head, null when it is absent. Throws `FactsUnavailable` when `knowFacts` was not told of it. */
+export function rowAt(view: FactView, ref: FactRef): Row | null {
+  const row = view.get(ref);
+  if (row === undefined) throw new FactsUnavailable(`${ref.slice(0, ref.indexOf("/"))} rows were evicted meanwhile`);
+  return row;
+}

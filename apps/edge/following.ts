@@ -1,0 +1,159 @@
+import { accountModel } from "@connect-hub/domain/account";
+import {
+  type Commit,
+  clientEventOf,
+  type DomainEvent,
+  decodeBeat,
+  type FactSource,
+  factRef,
+  followLane,
+  type LaneFollower,
+  subjects,
+  type Vault,
+} from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import type { LaneId } from "@connect-hub/domain/values";
+import { listLanes, type NatsLink, openLane, subscribeLive } from "@connect-hub/jetstream";
+import type { Logger } from "pino";
+import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
+import { readLiveFrame } from "./liveFrame.ts";
+import { type RecentEntrants, recentEntrants } from "./recentEntrants.ts";
+import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
+import { endedBy } from "./sessions.ts";
+import type { Sockets } from "./sockets.ts";
+import { type Writers, writers } from "./writers.ts";
+
+/** What this edge knows of the log, as it goes on. */
+export interface Following {
+  readonly lanes: EdgeLanes;
+  readonly feeds: RoomFeeds;
+  readonly recent: RecentEntrants;
+  readonly writers: Writers;
+  close(): Promise<void>;
+}
+
+export interface FollowingOptions {
+  readonly link: NatsLink;
+  readonly prefix: string;
+  readonly source: FactSource;
+  readonly vault: Vault;
+  readonly sockets: Sockets;
+  readonly log: Logger;
+  /** Sends to the sockets in a room's topic. */
+  publish(room: string, body: Uint8Array): void;
+  /** A user with sockets here came into a room. */
+  onEnter(user: string, room: string): void;
+}
+
+/** How long an event of the log waits for its live frame: at least once, at most twice this. */
+const sweepMs = 60;
+const pruneMs = 10_000;
+
+/** Follows all lanes. Throws when there are none, or when the log, the tables or the vault can't be reached. */
+export async function startFollowing(options: FollowingOptions): Promise<Following> {
+  const { link, prefix, source, vault, log } = options;
+  const names = subjects(prefix);
+  const recent = recentEntrants(Date.now);
+  const known = writers(() => performance.now());
+  const lanes = new LateLanes();
+
+  const feeds = roomFeeds({
+    publish: options.publish,
+    subscribe(room) {
+      const heard = subscribeLive(link, names.liveRoom(room), (message) => {
+        const live = readLiveFrame(message);
+        const lane = lanes.get().ofRoom(room).lane.id;
+        if (live?.lane === lane && live.term >= known.termOf(lane)) feeds.live(room, live.frame);
+      });
+      return () => heard.unsubscribe();
+    },
+    async headOf(room) {
+      const { view } = lanes.get().ofRoom(room);
+      await knowFacts(view, [factRef("rooms", room)]);
+      return Number(rowAt(view, factRef("rooms", room))?.s ?? 0);
+    },
+  });
+
+  function onRooms(commit: Commit, events: readonly DomainEvent[]): void {
+    onTakeOver(commit);
+    for (const event of events) {
+      const room = event.subject.id;
+      if (feeds.has(room)) {
+        const shown = clientEventOf(event, commit.at, roomModel);
+        if (shown !== undefined) feeds.logged(shown, commit.n);
+      }
+      for (const user of roomModel.events[event.type]?.membership?.(event).enter ?? []) {
+        recent.entered(user, room, commit.n);
+        options.onEnter(user, room);
+      }
+    }
+  }
+
+  function onAccounts(commit: Commit, events: readonly DomainEvent[]): void {
+    onTakeOver(commit);
+    for (const event of events) {
+      const ended = endedBy(event);
+      if (ended === undefined) continue;
+      if ("session" in ended) options.sockets.endSession(ended.session, ended.name);
+      else for (const connection of options.sockets.ofUser(ended.user)) connection.end(ended.name);
+    }
+  }
+
+  function onTakeOver(commit: Commit): void {
+    if (commit.entries.length === 0) known.heard(commit);
+  }
+
+  async function follow(id: LaneId): Promise<LaneFollower> {
+    const isRooms = id.startsWith("rooms.");
+    const lane = await openLane(link, { prefix, id });
+    return followLane({
+      lane,
+      source,
+      vault,
+      model: isRooms ? roomModel : accountModel,
+      onCommit: isRooms ? onRooms : onAccounts,
+      onTrouble: (error) => log.warn({ err: error, lane: id }, "the follower tries again"),
+    });
+  }
+
+  const followers = await Promise.all((await listLanes(link, prefix)).map(({ lane }) => follow(lane)));
+  lanes.set(followers);
+  const beats = followers.map(({ lane }) =>
+    subscribeLive(link, names.beat(lane.id), ({ body }) => {
+      const beat = decodeBeat(body);
+      if (beat?.epoch === lane.epoch) known.heard(beat);
+    }),
+  );
+  const sweeping = setInterval(() => feeds.sweep(), sweepMs);
+  const pruning = setInterval(() => recent.prune((room) => lanes.get().ofRoom(room).view.floor), pruneMs);
+  return {
+    lanes: lanes.get(),
+    feeds,
+    recent,
+    writers: known,
+    async close() {
+      clearInterval(sweeping);
+      clearInterval(pruning);
+      for (const beat of beats) beat.unsubscribe();
+      await Promise.all(followers.map((follower) => follower.close()));
+    },
+  };
+}
+
+/** The lanes, which are there only once all followers run; nobody asks for them before a socket is open. */
+class LateLanes {
+  #lanes: EdgeLanes | undefined;
+
+  set(followers: readonly LaneFollower[]): void {
+    const accounts = followers.find(({ lane }) => lane.id === "accounts.0");
+    const rooms = followers.filter(({ lane }) => lane.id.startsWith("rooms."));
+    if (accounts === undefined || rooms.length === 0)
+      throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+    this.#lanes = edgeLanes(accounts, rooms);
+  }
+
+  get(): EdgeLanes {
+    if (this.#lanes === undefined) throw new Error("the lanes are not followed yet");
+    return this.#lanes;
+  }
+}

@@ -1,0 +1,149 @@
+import { CommandId, type Json, type JsonObject, limits } from "@connect-hub/domain/values";
+import { errorEntry, type WireError, wireError } from "@connect-hub/protocol";
+import { type HttpRequest, type HttpResponse, pathParams } from "@connect-hub/uws";
+import { uuidv7 } from "uuidv7";
+import { answerQuery } from "./queries.ts";
+import type { Readiness } from "./readiness.ts";
+import { Refused, refusalOf } from "./refusals.ts";
+import { whoHas } from "./sessions.ts";
+import { answerOf, type DoorSources } from "./socketDoor.ts";
+import type { ClientCommand } from "./toCommand.ts";
+
+/** What HTTP requests are answered from. */
+export interface HttpSources extends DoorSources {
+  readonly page: HttpResponse;
+  readonly readiness: Readiness;
+  /** Throws `Refused` (`TooManyAttempts`, `Unavailable`) when there were too many from this address or for this e-mail. */
+  admitAttempt(kind: "register" | "signIn", ip: string, email: string): Promise<void>;
+}
+
+/** Answers a request. Never rejects but for a bug. */
+export async function answerHttp(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  try {
+    return await route(request, sources);
+  } catch (error) {
+    const { wire, isBug } = refusalOf(error);
+    if (isBug) sources.onBug(error);
+    return refusalResponse(wire);
+  }
+}
+
+/** The answers that the server gives by itself. */
+export function refusalToRead(status: 400 | 413 | 500): HttpResponse {
+  const names = { 400: "BadFrame", 413: "FrameTooLarge", 500: "Internal" } as const;
+  return refusalResponse(wireError(names[status]));
+}
+
+function route(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> | HttpResponse {
+  const room = pathParams("/v1/rooms/:id/events", request.path)?.id;
+  const get = request.method === "GET" || request.method === "HEAD";
+  const path = room === undefined ? request.path : "/v1/rooms/:id/events";
+  switch (`${get ? "GET" : request.method} ${path}`) {
+    case "GET /":
+      return sources.page;
+    case "GET /health":
+      return json(200, { ok: true });
+    case "GET /ready":
+      return ready(sources.readiness);
+    case "POST /v1/register":
+      return enter("register", request, sources);
+    case "POST /v1/sign-in":
+      return enter("signIn", request, sources);
+    case "POST /v1/sign-out":
+      return signOut(request, sources);
+    case "GET /v1/rooms":
+      return query("rooms", {}, request, sources);
+    case "GET /v1/rooms/:id/events":
+      return query("history", historyInput(room ?? "", request.query), request, sources);
+    default:
+      throw new Refused("NotFound");
+  }
+}
+
+async function ready(readiness: Readiness): Promise<HttpResponse> {
+  const parts = await readiness.check();
+  return json(Object.values(parts).every(Boolean) ? 200 : 503, { ok: parts });
+}
+
+async function enter(method: "register" | "signIn", request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  const data = bodyOf(request);
+  const email = typeof data.email === "string" ? data.email.trim().toLowerCase().slice(0, limits.emailLength) : "";
+  const key = keyOf(request);
+  await sources.admitAttempt(method, request.remoteAddress, email);
+  return send({ method, data, key, ...senderOf(request) }, sources);
+}
+
+async function signOut(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  const who = await whoHas(tokenOf(request), sources.lanes);
+  const data = request.body.byteLength === 0 ? {} : bodyOf(request);
+  return send({ method: "signOut", data, key: keyOf(request), who, ...senderOf(request) }, sources);
+}
+
+async function send(command: ClientCommand, sources: HttpSources): Promise<HttpResponse> {
+  return json(200, answerOf(await sources.send(command)));
+}
+
+async function query(
+  name: "rooms" | "history",
+  data: JsonObject,
+  request: HttpRequest,
+  sources: HttpSources,
+): Promise<HttpResponse> {
+  const { user } = await whoHas(tokenOf(request), sources.lanes);
+  const after = request.query.get("position") ?? undefined;
+  return json(200, await answerQuery({ name, data, after, user }, sources));
+}
+
+function historyInput(room: string, query: URLSearchParams): JsonObject {
+  const input: Record<string, Json> = { room };
+  for (const name of ["before", "after", "limit"]) {
+    const value = query.get(name);
+    if (value !== null) input[name] = /^\d{1,15}$/.test(value) ? Number(value) : value;
+  }
+  return input;
+}
+
+function bodyOf(request: HttpRequest): JsonObject {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(request.body).toString());
+  } catch {
+    throw new Refused("BadJson");
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed))
+    throw new Refused("BadInput", "an object");
+  return parsed as JsonObject;
+}
+
+function keyOf(request: HttpRequest): string {
+  const given = request.headers.get("idempotency-key");
+  if (given === undefined) return uuidv7();
+  if (!CommandId.safeParse(given).success)
+    throw new Refused("BadInput", "Idempotency-Key: must be a lower-case UUIDv7");
+  return given;
+}
+
+function tokenOf(request: HttpRequest): string {
+  const [, token] = /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  if (token === undefined) throw new Refused("NotAuthenticated");
+  return token;
+}
+
+function senderOf(request: HttpRequest): { readonly ip: string; readonly userAgent: string } {
+  return { ip: request.remoteAddress, userAgent: request.headers.get("user-agent") ?? "" };
+}
+
+function refusalResponse(err: WireError): HttpResponse {
+  const response = json(errorEntry(err.name).http, { err });
+  if (err.afterMs === undefined) return response;
+  return { ...response, headers: { ...response.headers, "retry-after": String(Math.ceil(err.afterMs / 1_000)) } };
+}
+
+function json(status: number, body: object): HttpResponse {
+  const headers = {
+    "content-type": "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
+  return { status, headers, body: JSON.stringify(body) };
+}

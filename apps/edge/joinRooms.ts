@@ -1,0 +1,128 @@
+import { limits } from "@connect-hub/domain/values";
+import type { Cursor, RoomState } from "@connect-hub/protocol";
+import type { Connection } from "./connection.ts";
+import type { EdgeLanes } from "./edgeLanes.ts";
+import { Refused } from "./refusals.ts";
+import type { Reader, RoomFeeds } from "./roomFeeds.ts";
+import { bodyOf, eventSeenFrom } from "./roomFrame.ts";
+import { eventsBetween, type ReadRows } from "./roomHistory.ts";
+import { roomState } from "./roomStates.ts";
+
+/** What a socket needs to come into rooms. */
+export interface JoinSources {
+  readonly lanes: EdgeLanes;
+  readonly feeds: RoomFeeds;
+  readonly readRows: ReadRows;
+}
+
+/** What became of a room that a client wants to go on with. */
+export type Resumed = readonly ["ok" | "reset", epoch: string, s: number];
+
+const eventsPerSend = 50;
+const reachTimeoutMs = 3_000;
+
+/** The user came into a room: tells the socket and lets the room run live. Does nothing where it runs already. */
+export function announceRoom(connection: Connection, room: string, sources: JoinSources): Promise<void> {
+  return inTurn(connection, room, async () => {
+    const known = connection.readers.get(room);
+    if (!connection.isOpen || (known !== undefined && known.phase !== "gone")) return;
+    const reader = holdRoom(connection, room, sources);
+    const state = await stateOrLeave(connection, reader, sources);
+    if (state === undefined) return;
+    connection.tell({ room: state });
+    releaseRoom(connection, state, reader, sources);
+  });
+}
+
+/** Goes on with a room from where the client has it, and says how that ended. */
+export function resumeRoom(connection: Connection, room: string, cursor: Cursor, sources: JoinSources): Promise<void> {
+  return inTurn(connection, room, async () => {
+    if (!connection.isOpen) return;
+    const reader = holdRoom(connection, room, sources);
+    await sources.lanes.fresh([sources.lanes.ofRoom(room)]);
+    const state = await stateOrLeave(connection, reader, sources);
+    if (state === undefined) connection.tell({ left: { r: room } });
+    else await finishResume(connection, state, { reader, cursor }, sources);
+  });
+}
+
+/** Sends what is missing of a held room, releases it and says so. */
+export async function finishResume(
+  connection: Connection,
+  state: RoomState,
+  { reader, cursor }: { readonly reader: Reader; readonly cursor: Cursor },
+  sources: JoinSources,
+): Promise<void> {
+  const resumed = await sendMissed(connection, state, cursor, sources);
+  releaseRoom(connection, state, reader, sources);
+  connection.tell({ resumed: { [state.id]: resumed } });
+}
+
+/** From now on keeps what is published in the room for the socket. */
+export function holdRoom(connection: Connection, room: string, { feeds }: JoinSources): Reader {
+  const reader = feeds.hold(connection, room);
+  connection.readers.set(room, reader);
+  return reader;
+}
+
+/** Lets a held room run live after `state.s`. */
+export function releaseRoom(connection: Connection, state: RoomState, reader: Reader, { feeds }: JoinSources): void {
+  feeds.release(reader, state.s, state.from);
+  if (connection.readers.get(state.id) === reader) connection.headsTold.set(state.id, state.s);
+}
+
+/** Takes the socket out of a room that its user is not in. */
+export function dropRoom(connection: Connection, reader: Reader, { feeds }: JoinSources): void {
+  feeds.drop(reader);
+  if (connection.readers.get(reader.room) === reader) connection.readers.delete(reader.room);
+  connection.headsTold.delete(reader.room);
+}
+
+/** Waits until the follower has everything that was published in the room before it was held. Throws `Refused`. */
+export async function reachHeld(reader: Reader, { lanes }: JoinSources): Promise<void> {
+  const n = await reader.since;
+  if (!(await lanes.ofRoom(reader.room).reached(n, reachTimeoutMs))) throw new Refused("Unavailable");
+}
+
+/** The held room as its user sees it, not before anything published earlier; undefined, and dropped, if they are not in it. */
+async function stateOrLeave(
+  connection: Connection,
+  reader: Reader,
+  sources: JoinSources,
+): Promise<RoomState | undefined> {
+  await reachHeld(reader, sources);
+  try {
+    return await roomState(sources.lanes, reader.room, connection.user);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    dropRoom(connection, reader, sources);
+    return undefined;
+  }
+}
+
+async function sendMissed(
+  connection: Connection,
+  { id: room, epoch, s, from }: RoomState,
+  [cursorEpoch, cursorS]: Cursor,
+  { lanes, readRows }: JoinSources,
+): Promise<Resumed> {
+  const isOurs = cursorEpoch === epoch && cursorS <= s && cursorS >= from - 1;
+  if (!isOurs || s - cursorS > limits.resumeEvents) return ["reset", epoch, s];
+  const events = await eventsBetween(lanes.ofRoom(room), readRows, { room, fromS: cursorS + 1, toS: s });
+  for (let at = 0; at < events.length; at += eventsPerSend) {
+    await connection.calm();
+    const part = events.slice(at, at + eventsPerSend);
+    connection.sendEvents(bodyOf(part.map((event) => eventSeenFrom(event, from))));
+  }
+  return ["ok", epoch, s];
+}
+
+/** One thing at a time in each room of a socket, in order; what fails ends the socket, so that there is never a silent hole. */
+export function inTurn(connection: Connection, room: string, work: () => Promise<void>): Promise<void> {
+  const before = connection.underWay.get(room) ?? connection.whenReady;
+  const turn: Promise<void> = before.then(work).catch((error) => connection.fail(error));
+  connection.underWay.set(room, turn);
+  return turn.finally(() => {
+    if (connection.underWay.get(room) === turn) connection.underWay.delete(room);
+  });
+}

@@ -1,0 +1,144 @@
+import { emailHashOf } from "@connect-hub/domain/account";
+import { factRef, type KeyedHashes, type LaneFollower } from "@connect-hub/domain/kernel";
+import { type JsonObject, limits, type Role } from "@connect-hub/domain/values";
+import {
+  describeIssues,
+  isQuery,
+  type Person,
+  type QueryAnswers,
+  type QueryInput,
+  type QueryName,
+  queryInputs,
+} from "@connect-hub/protocol";
+import { knowFacts, rowAt } from "./edgeLanes.ts";
+import { Refused } from "./refusals.ts";
+import { eventSeenFrom } from "./roomFrame.ts";
+import { eventsBetween, type ReadRows } from "./roomHistory.ts";
+import { candidateRooms, type RoomSources, roomSetVersion, roomState, statesIn } from "./roomStates.ts";
+
+/** What queries are answered from. */
+export interface QuerySources extends RoomSources {
+  readonly hashes: Pick<KeyedHashes, "lookup">;
+  readonly readRows: ReadRows;
+  /** Ids of a room's members that come after `after`, in order, as the read tables have them. */
+  memberIdsOf(room: string, after: string | undefined, limit: number): Promise<readonly string[]>;
+  /** Throws `Refused` (`TooManyAttempts`) when `user` looks for people too often. */
+  admitSearch(user: string): Promise<void>;
+}
+
+/** An answer, and a token of what it rests on. */
+export interface QueryAnswer {
+  readonly ok: unknown;
+  readonly p: string;
+}
+
+/**
+ * Answers query `name` for `user` from facts at the followers' heads, which are at least as far as `after`. Throws `Refused`, or
+ * what the sources throw.
+ */
+export async function answerQuery(
+  asked: {
+    readonly name: string;
+    readonly data: JsonObject;
+    readonly after?: string | undefined;
+    readonly user: string;
+  },
+  sources: QuerySources,
+): Promise<QueryAnswer> {
+  const { name, data, after, user } = asked;
+  if (!isQuery(name)) throw new Refused("UnknownMethod", name);
+  const input = queryInputs[name].safeParse(data);
+  if (!input.success) throw new Refused("BadInput", describeIssues(input.error.issues));
+  await sources.lanes.waitFor(after);
+  const { answer, from } = await answers[name](input.data as never, user, sources);
+  return { ok: answer, p: sources.lanes.position(from) };
+}
+
+type Answerers = {
+  readonly [K in QueryName]: (
+    input: QueryInput<K>,
+    user: string,
+    sources: QuerySources,
+  ) => Promise<{ readonly answer: QueryAnswers[K]; readonly from: readonly LaneFollower[] }>;
+};
+
+const answers: Answerers = {
+  async rooms(_, user, sources) {
+    const { lanes } = sources;
+    const version = await roomSetVersion(user, lanes);
+    const rooms = await statesIn(await candidateRooms(user, sources), user, lanes);
+    return { answer: { rooms, version }, from: lanes.rooms };
+  },
+
+  async history({ room, before, after, limit = limits.historyPage }, user, { lanes, readRows }) {
+    const follower = lanes.ofRoom(room);
+    const { s, from, epoch } = await roomState(lanes, room, user);
+    // What lies after `s` is later than the right to see it was checked.
+    const bottom = after === undefined ? from : Math.max(from, after + 1);
+    const top = Math.min(s, after === undefined ? (before ?? s + 1) - 1 : bottom + limit - 1);
+    const fromS = after === undefined ? Math.max(bottom, top - limit + 1) : bottom;
+    const events = await eventsBetween(follower, readRows, { room, fromS, toS: top });
+    const more = after === undefined ? fromS > from && top >= from : top < s;
+    const shown = events.map((event) => eventSeenFrom(event, from));
+    return { answer: { events: shown as never, more, epoch, head: s }, from: [follower] };
+  },
+
+  async members({ room, after, limit = limits.historyPage }, user, sources) {
+    const { lanes, recent } = sources;
+    const follower = lanes.ofRoom(room);
+    await roomState(lanes, room, user);
+    const entered = recent.usersOf(room);
+    const rows = await sources.memberIdsOf(room, after, limit + 1);
+    // Of those beyond the last row nobody knows yet whether others come before them.
+    const last = rows.length > limit ? rows.at(-1) : undefined;
+    const candidates = [...new Set([...rows, ...entered, ...recent.usersOf(room)])]
+      .filter((id) => (after === undefined || id > after) && (last === undefined || id <= last))
+      .sort();
+    await knowFacts(
+      follower.view,
+      candidates.map((id) => factRef("memberships", room, id)),
+    );
+    const present = candidates.flatMap((id) => {
+      const row = rowAt(follower.view, factRef("memberships", room, id));
+      return row === null ? [] : [{ id, role: row.role as Role }];
+    });
+    const page = present.slice(0, limit);
+    const names = new Map(
+      (
+        await peopleOf(
+          page.map(({ id }) => id),
+          lanes.accounts,
+        )
+      ).map(({ id, name }) => [id, name]),
+    );
+    const members = page.map(({ id, role }) => ({ id, role, name: names.get(id) ?? "" }));
+    const more = present.length > limit || last !== undefined;
+    return { answer: { members, more }, from: [follower, lanes.accounts] };
+  },
+
+  people: async ({ ids }, _, { lanes }) => ({
+    answer: { people: await peopleOf(ids, lanes.accounts) },
+    from: [lanes.accounts],
+  }),
+
+  async findPerson({ email }, user, { lanes, hashes, admitSearch }) {
+    await admitSearch(user);
+    const { view } = lanes.accounts;
+    const ref = factRef("emails", emailHashOf(hashes, email));
+    await knowFacts(view, [ref]);
+    const found = rowAt(view, ref);
+    const [person] = found === null ? [] : await peopleOf([String(found.user_id)], lanes.accounts);
+    if (person === undefined) throw new Refused("PersonNotFound");
+    return { answer: person, from: [lanes.accounts] };
+  },
+};
+
+/** The people with these ids, those that exist and have not been erased. */
+async function peopleOf(ids: readonly string[], accounts: LaneFollower): Promise<Person[]> {
+  const refs = ids.map((id) => factRef("users", id));
+  await knowFacts(accounts.view, refs);
+  return refs.flatMap((ref) => {
+    const row = rowAt(accounts.view, ref);
+    return row === null || row.name === null ? [] : [{ id: String(row.id), name: String(row.name) }];
+  });
+}

@@ -1,0 +1,68 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { type DomainEvent, factRef, type Row } from "@connect-hub/domain/kernel";
+import { Id } from "@connect-hub/domain/values";
+import { type EdgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
+import { Refused } from "./refusals.ts";
+
+/** Who a token speaks for. */
+export interface Who {
+  readonly user: string;
+  readonly session: string;
+  /** Null once the account was erased. */
+  readonly name: string | null;
+}
+
+const tokenPattern = /^([0-9a-f-]{36})\.([A-Za-z0-9_-]{43})$/;
+
+/**
+ * Who `token` speaks for, as of the lane's head at the call: a sign-in counts at once, and so does its end. Throws `Refused`
+ * (`NotAuthenticated`, `SessionEnded`, `AccountClosed`), `LogUnavailable` or `FactsUnavailable`.
+ */
+export async function whoHas(token: string, lanes: EdgeLanes): Promise<Who> {
+  const [, session = "", secret = ""] = tokenPattern.exec(token) ?? [];
+  if (!Id.safeParse(session).success) throw new Refused("NotAuthenticated");
+  const { view } = lanes.accounts;
+  await lanes.fresh([lanes.accounts]);
+  const sessionRef = factRef("sessions", session);
+  await knowFacts(view, [sessionRef]);
+  const row = rowAt(view, sessionRef);
+  if (row === null || !hashesTo(secret, String(row.token_hash))) throw new Refused("SessionEnded");
+  const userRef = factRef("users", String(row.user_id));
+  await knowFacts(view, [userRef]);
+  // Both again, in one tick: either may have changed while the other was loaded.
+  const user = rowAt(view, userRef);
+  const problem = problemOf(rowAt(view, sessionRef), user);
+  if (problem !== undefined || user === null) throw new Refused(problem ?? "SessionEnded");
+  return { user: String(user.id), session, name: user.name === null ? null : String(user.name) };
+}
+
+/** Whether the session still holds as of the follower's head, without waiting; false when that is not known. */
+export function sessionHolds(who: Who, { accounts: { view } }: EdgeLanes): boolean {
+  const session = view.get(factRef("sessions", who.session)) ?? null;
+  const user = view.get(factRef("users", who.user)) ?? null;
+  return problemOf(session, user) === undefined;
+}
+
+function problemOf(session: Row | null, user: Row | null): "SessionEnded" | "AccountClosed" | undefined {
+  if (session === null || user === null) return "SessionEnded";
+  if (user.status !== "active") return "AccountClosed";
+  return Number(session.generation) < Number(user.sessions_from) ? "SessionEnded" : undefined;
+}
+
+function hashesTo(secret: string, tokenHash: string): boolean {
+  const given = createHash("sha256").update(secret).digest();
+  const stored = Buffer.from(tokenHash, "hex");
+  return given.length === stored.length && timingSafeEqual(given, stored);
+}
+
+/** Which sessions an event of the accounts lane ends: one, or all of an account. */
+export function endedBy(
+  event: DomainEvent,
+):
+  | { readonly session: string; readonly name: "SessionEnded" }
+  | { readonly user: string; readonly name: "AccountClosed" }
+  | undefined {
+  if (event.type === "SessionEnded.v1") return { session: String(event.data.session), name: "SessionEnded" };
+  if (event.type === "AccountClosed.v1") return { user: event.subject.id, name: "AccountClosed" };
+  return undefined;
+}

@@ -1,0 +1,142 @@
+import { type CommandReply, epoch8, LogUnavailable } from "@connect-hub/domain/kernel";
+import { limits } from "@connect-hub/domain/values";
+import {
+  type CommandFrame,
+  isSocketCommand,
+  type QueryFrame,
+  type ReadFrame,
+  type ResumeFrame,
+  readClientFrame,
+  readCursors,
+  wireError,
+} from "@connect-hub/protocol";
+import type { Connection } from "./connection.ts";
+import { type JoinSources, resumeRoom } from "./joinRooms.ts";
+import { answerQuery, type QuerySources } from "./queries.ts";
+import { Refused, refusalOf } from "./refusals.ts";
+import { roomSetVersion } from "./roomStates.ts";
+import { signIn } from "./signIn.ts";
+import type { Sockets } from "./sockets.ts";
+import type { ClientCommand } from "./toCommand.ts";
+
+/** What the frames of clients are answered from. */
+export interface DoorSources extends JoinSources, QuerySources {
+  readonly sockets: Sockets;
+  /** Sends a command to its lane's writer. Throws `Refused`; else never rejects. */
+  send(command: ClientCommand): Promise<CommandReply>;
+  /** Whether the log can be heard; without it nobody knows whose rights have ended. */
+  isLive(): boolean;
+  onBug(error: unknown): void;
+}
+
+/** Resumes of one socket that are under way. */
+const maxResumes = 256;
+
+/** Takes one message of a client. */
+export async function takeMessage(
+  connection: Connection,
+  message: string | Uint8Array,
+  sources: DoorSources,
+): Promise<void> {
+  if (!connection.isOpen) return;
+  const bytes = typeof message === "string" ? Buffer.byteLength(message) : message.byteLength;
+  if (bytes > limits.frameBytes) return connection.end("FrameTooLarge");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(typeof message === "string" ? message : Buffer.from(message).toString());
+  } catch {
+    return connection.end("BadJson");
+  }
+  await takeFrame(connection, readClientFrame(parsed), sources);
+}
+
+async function takeFrame(connection: Connection, read: ReadFrame, sources: DoorSources): Promise<void> {
+  if (read.kind === "auth" && connection.stage === "new") {
+    await signIn(connection, read.frame, sources).catch((error) => connection.fail(error));
+    return;
+  }
+  if (connection.stage !== "ready") return connection.end("NotAuthenticated");
+  switch (read.kind) {
+    case "command":
+      return request(connection, read.frame.i, sources, () => command(connection, read.frame, sources));
+    case "query":
+      return request(connection, read.frame.i, sources, () => query(connection, read.frame, sources));
+    case "resume":
+      return resume(connection, read.frame, sources);
+    case "heartbeat":
+      return heartbeat(connection, read.frame.hb, sources);
+    case "auth":
+      return connection.tell({ err: wireError("BadFrame", "signed in already") });
+    case "bad": {
+      const err = wireError("BadFrame", read.detail);
+      return connection.tell(read.i === undefined ? { err } : { i: read.i, err });
+    }
+  }
+}
+
+interface Answer {
+  readonly ok: unknown;
+  readonly p: string;
+}
+
+/** Answers request `i` with what `work` comes to, whatever that is. */
+async function request(
+  connection: Connection,
+  i: number,
+  sources: DoorSources,
+  work: () => Promise<Answer>,
+): Promise<void> {
+  if (connection.inFlight >= limits.inFlight) return connection.tell({ i, err: wireError("TooManyInFlight") });
+  connection.inFlight++;
+  try {
+    connection.answer(i, await work());
+  } catch (error) {
+    const { wire, isBug } = refusalOf(error);
+    if (isBug) sources.onBug(error);
+    connection.answer(i, { err: wire });
+  }
+}
+
+async function command(connection: Connection, frame: CommandFrame, sources: DoorSources): Promise<Answer> {
+  const { m: method, d: data, k: key, a: after } = frame;
+  if (!isSocketCommand(method)) throw new Refused("UnknownMethod", method);
+  const { who, ip, userAgent } = connection;
+  const reply = await sources.send({ method, data, key, after, who, ip, userAgent });
+  return answerOf(reply);
+}
+
+/** A writer's reply as an answer. Throws `Refused`. */
+export function answerOf(reply: CommandReply): Answer {
+  if ("refused" in reply) throw new Refused(reply.refused.code, reply.refused.detail);
+  return { ok: reply.ok, p: reply.position };
+}
+
+async function query(connection: Connection, frame: QueryFrame, sources: DoorSources): Promise<Answer> {
+  if (!sources.isLive()) throw new LogUnavailable("the log can't be heard");
+  return answerQuery({ name: frame.q, data: frame.d, after: frame.a, user: connection.user }, sources);
+}
+
+async function resume(connection: Connection, frame: ResumeFrame, sources: DoorSources): Promise<void> {
+  const read = readCursors(frame.resume);
+  if ("error" in read) return connection.tell({ err: wireError(read.error, read.detail) });
+  if (++connection.resumes > maxResumes) return connection.end("TooManyInFlight");
+  for (const [room, cursor] of read.cursors) await resumeRoom(connection, room, cursor, sources);
+  connection.resumes--;
+}
+
+/** Always answered, so that a line on which everything else is away is not taken for dead. */
+async function heartbeat(connection: Connection, n: number, { lanes, feeds }: DoorSources): Promise<void> {
+  try {
+    connection.version = await roomSetVersion(connection.user, lanes);
+  } catch (error) {
+    if (refusalOf(error).isBug) throw error;
+  }
+  const heads: Record<string, readonly [string, number]> = {};
+  for (const room of connection.readers.keys()) {
+    const s = feeds.headOf(room);
+    if (s === undefined || s === connection.headsTold.get(room)) continue;
+    connection.headsTold.set(room, s);
+    heads[room] = [epoch8(lanes.ofRoom(room).lane.epoch), s];
+  }
+  connection.tell({ hb: { n, version: connection.version, heads } });
+}

@@ -1,0 +1,49 @@
+import type { ErrorName } from "@connect-hub/protocol";
+import type { Connection } from "./connection.ts";
+
+/** The sockets that are signed in here. */
+export interface Sockets {
+  readonly count: number;
+  add(connection: Connection): void;
+  remove(connection: Connection): void;
+  ofUser(user: string): readonly Connection[];
+  /** Ends the sockets of one session. */
+  endSession(session: string, name: ErrorName): void;
+  all(): readonly Connection[];
+}
+
+export function sockets(): Sockets {
+  const byUser = new Map<string, Set<Connection>>();
+  const bySession = new Map<string, Set<Connection>>();
+  const everyone = new Set<Connection>();
+  return {
+    get count() {
+      return everyone.size;
+    },
+    add(connection) {
+      everyone.add(connection);
+      put(byUser, connection.who?.user ?? "", connection);
+      put(bySession, connection.who?.session ?? "", connection);
+    },
+    remove(connection) {
+      everyone.delete(connection);
+      take(byUser, connection.who?.user ?? "", connection);
+      take(bySession, connection.who?.session ?? "", connection);
+    },
+    ofUser: (user) => [...(byUser.get(user) ?? [])],
+    endSession(session, name) {
+      for (const connection of [...(bySession.get(session) ?? [])]) connection.end(name);
+    },
+    all: () => [...everyone],
+  };
+}
+
+function put(sets: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  sets.set(key, (sets.get(key) ?? new Set()).add(connection));
+}
+
+function take(sets: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  const set = sets.get(key);
+  set?.delete(connection);
+  if (set?.size === 0) sets.delete(key);
+}
