@@ -30,8 +30,6 @@ export interface Applier {
    * because another projector was faster or the tables were emptied.
    */
   apply(batch: ProjectedBatch): Promise<"applied" | "conflict">;
-  /** The number of the last event of each of these rooms; those that have no row are left out. */
-  lastNumbers(rooms: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** Notes why a lane has halted, or that it goes on. */
   noteHalt(lane: LaneId, reason: string | null): Promise<void>;
 }

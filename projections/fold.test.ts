@@ -1,37 +1,12 @@
 import { accountTables } from "@connect-hub/domain/account";
-import { type Change, MemoryTables, type Row, type Table } from "@connect-hub/domain/kernel";
+import { type Change, MemoryTables } from "@connect-hub/domain/kernel";
 import { roomTables } from "@connect-hub/domain/room";
 import { changeApplierFeatures } from "@connect-hub/domain/testing";
 import { describe, expect, test } from "vitest";
-import { type FoldedTable, foldChanges, type NetEffect } from "./fold.ts";
+import { foldChanges } from "./fold.ts";
+import { unfold } from "./testing/memoryApplier.ts";
 
 const all = [...accountTables, ...roomTables];
-
-/** A folded batch as changes again, in the order in which a database is to apply it. */
-function unfold({ table, steps }: FoldedTable): Change[] {
-  return steps.flatMap((step): Change[] => {
-    if (step.kind === "deleteWhere") {
-      return step.values.map((value) => ({ op: "deleteWhere", table: table.name, column: step.column, value }));
-    }
-    return [
-      ...step.effects.flatMap((effect) => whatIsThere(table, effect)),
-      ...step.effects.flatMap((effect) => inserts(table, effect)),
-    ];
-  });
-}
-
-function whatIsThere(table: Table, { key, ifPresent }: NetEffect): Change[] {
-  if (ifPresent.to !== "update") return [{ op: "delete", table: table.name, key }];
-  return [
-    { op: "set", table: table.name, key, values: ifPresent.set },
-    { op: "add", table: table.name, key, values: ifPresent.add },
-  ];
-}
-
-function inserts(table: Table, { ifAbsent, ifPresent }: NetEffect): Change[] {
-  const row: Row | null = ifPresent.to === "row" ? ifPresent.row : ifAbsent;
-  return row === null ? [] : [{ op: "insert", table: table.name, row }];
-}
 
 describe("folding a batch and applying deletes, updates, inserts", () => {
   let tables = new MemoryTables(all);

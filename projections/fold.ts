@@ -26,17 +26,36 @@ export interface FoldedTable {
 }
 
 /**
- * Folds a batch's changes per key into what they come to, without knowing the rows that are there. Applying the result
- * gives the same rows as applying the changes one by one. Throws for a table that is not among `tables`.
+ * Folds changes per key into what they come to, without knowing the rows that are there. Applying the result gives the
+ * same rows as applying the changes one by one.
  */
-export function foldChanges(changes: Iterable<Change>, tables: readonly Table[]): FoldedTable[] {
-  const folds = new Map(tables.map((table) => [table.name, new TableFold(table)]));
-  for (const change of changes) {
-    const fold = folds.get(change.table);
-    if (fold === undefined) throw new Error(`there is no read table "${change.table}"`);
-    fold.add(change);
+export class ChangeFold {
+  readonly #folds: ReadonlyMap<string, TableFold>;
+
+  constructor(tables: readonly Table[]) {
+    this.#folds = new Map(tables.map((table) => [table.name, new TableFold(table)]));
   }
-  return [...folds.values()].map((fold) => fold.folded()).filter(({ steps }) => steps.length > 0);
+
+  /** Takes the next changes. Throws for a table that it was not made with. */
+  add(changes: Iterable<Change>): void {
+    for (const change of changes) {
+      const fold = this.#folds.get(change.table);
+      if (fold === undefined) throw new Error(`there is no read table "${change.table}"`);
+      fold.add(change);
+    }
+  }
+
+  /** What all of them come to; nothing may be added afterwards. */
+  folded(): FoldedTable[] {
+    return [...this.#folds.values()].map((fold) => fold.folded()).filter(({ steps }) => steps.length > 0);
+  }
+}
+
+/** What these changes come to. */
+export function foldChanges(changes: Iterable<Change>, tables: readonly Table[]): FoldedTable[] {
+  const fold = new ChangeFold(tables);
+  fold.add(changes);
+  return fold.folded();
 }
 
 class TableFold {

@@ -1,6 +1,7 @@
 export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
+export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
 export { accountCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
 export {

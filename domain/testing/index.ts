@@ -5,3 +5,5 @@ export * from "./memoryLane.ts";
 export * from "./memoryVault.ts";
 export * from "./scenario.ts";
 export * from "./vault.features.ts";
+export * from "./logBuilder.ts";
+export * from "./roomTalk.ts";

@@ -12,7 +12,6 @@ const uniqueViolation = "23505";
 /** The read tables of one context in Postgres, for its projector. `pool` should be one that reaches rows by key only. */
 export function pgApplier(pool: PostgresPool, model: ContextModel): Applier {
   const schema = schemaOf[model.context];
-  const rooms = model.tables.find((table) => table.name === "rooms");
   return {
     checkpoint: (lane, epoch) =>
       orUnavailable(async () => {
@@ -32,13 +31,6 @@ export function pgApplier(pool: PostgresPool, model: ContextModel): Applier {
       const outcome = await tryToApply(pool, batch, { schema, copyNew: true });
       if (outcome !== "met") return outcome;
       return (await tryToApply(pool, batch, { schema, copyNew: false })) === "conflict" ? "conflict" : "applied";
-    },
-
-    async lastNumbers(ids) {
-      if (rooms === undefined || ids.length === 0) return new Map();
-      const query = { name: "last_numbers", text: "select id, s from chat.rooms where id = any($1::text[])" };
-      const { rows } = await orUnavailable(() => pool.query<{ id: string; s: number }>({ ...query, values: [ids] }));
-      return new Map(rows.map(({ id, s }) => [id, s]));
     },
 
     async noteHalt(lane, reason) {

@@ -1,0 +1,132 @@
+import {
+  type Checkpoint,
+  type Commit,
+  decodeCommit,
+  type FactSource,
+  factRef,
+  hashCommit,
+  type Lane,
+  type StoredCommit,
+  type StoredEvent,
+} from "@connect-hub/domain/kernel";
+import { Overtaken } from "./overtaken.ts";
+import { haltReasons, ProjectionHalted } from "./projectionHalted.ts";
+import { RoomNumbers } from "./roomNumbers.ts";
+
+/** Far more rooms than the commits that wait to be applied can name. */
+const rememberedRooms = 100_000;
+
+/**
+ * Whether the tables at `checkpoint` are a part of this log's past. Throws `ProjectionHalted` when they are not, and
+ * `LogUnavailable`.
+ */
+export async function checkCheckpoint(lane: Lane, checkpoint: Checkpoint, factsVersion: string): Promise<void> {
+  // Empty tables go with any log.
+  if (checkpoint.n === 0) return;
+  if (checkpoint.epoch !== lane.epoch) throw new ProjectionHalted(haltReasons.otherEpoch(lane, checkpoint));
+  const last = await lane.lastNumber();
+  if (last < checkpoint.n) throw new ProjectionHalted(haltReasons.beyondLog(lane, checkpoint, last));
+  const stored = await lane.readAt(checkpoint.n);
+  if (stored === undefined) throw new ProjectionHalted(haltReasons.startsLater(lane, checkpoint));
+  const found = hashCommit(stored.bytes);
+  if (found !== checkpoint.hash) throw new ProjectionHalted(haltReasons.otherHash(lane, checkpoint, found));
+  if (checkpoint.factsVersion !== factsVersion) throw new ProjectionHalted(haltReasons.otherVersion(lane, checkpoint));
+}
+
+/** A commit in its place. */
+export interface CheckedCommit {
+  readonly commit: Commit;
+  readonly hash: string;
+  /** How many it has. */
+  readonly bytes: number;
+}
+
+export interface CheckedCommits {
+  readonly commits: readonly CheckedCommit[];
+  readonly problem: unknown;
+}
+
+/** Checks the commits after a checkpoint, one after another: their place, the chain of hashes, the numbers in rooms. */
+export class CommitChecks {
+  readonly #lane: Lane;
+  readonly #source: FactSource;
+  readonly #generation: number;
+  readonly #rooms = new RoomNumbers(rememberedRooms);
+  #n: number;
+  #hash: string;
+
+  constructor(lane: Lane, source: FactSource, { n, hash, generation }: Checkpoint) {
+    this.#lane = lane;
+    this.#source = source;
+    this.#generation = generation;
+    this.#n = n;
+    this.#hash = hash;
+  }
+
+  /**
+   * The commits in these bytes that are sound; `problem` is what is wrong with the one after them. Throws `Overtaken` and
+   * `FactsUnavailable`.
+   */
+  async take(stored: readonly StoredCommit[]): Promise<CheckedCommits> {
+    const before = this.#n;
+    const chained = soundOnes(stored, (one) => this.#next(one));
+    await this.#learnRooms(chained.commits, before);
+    const numbered = soundOnes(chained.commits, (commit) => this.#checkRooms(commit));
+    return { commits: numbered.commits, problem: numbered.problem ?? chained.problem };
+  }
+
+  #next({ n, bytes }: StoredCommit): CheckedCommit {
+    const expected = this.#n + 1;
+    const commit = decodeCommit(bytes);
+    if (n !== expected || commit.n !== n || commit.lane !== this.#lane.id) {
+      const found = `${commit.lane}:${commit.n}`;
+      throw new ProjectionHalted(haltReasons.wrongPlace(this.#lane, expected, found));
+    }
+    if (commit.prevHash !== this.#hash) throw new ProjectionHalted(haltReasons.brokenChain(this.#lane, n));
+    this.#n = n;
+    this.#hash = hashCommit(bytes);
+    return { commit, hash: this.#hash, bytes: bytes.byteLength };
+  }
+
+  /** Asks the tables for rooms that no commit since the checkpoint named, `before` being the last of those. */
+  async #learnRooms(commits: readonly CheckedCommit[], before: number): Promise<void> {
+    const unknown = new Set<string>();
+    for (const { subject } of commits.flatMap(numberedEvents)) {
+      if (this.#rooms.get(subject.id) === undefined) unknown.add(subject.id);
+    }
+    if (unknown.size === 0) return;
+    const refs = [...unknown].map((room) => factRef("rooms", room));
+    const { checkpoint, rows } = await this.#source.load(this.#lane.id, refs);
+    // Tables that are further, or were emptied, say nothing about where these rooms stood before these commits.
+    if (checkpoint.n > before || checkpoint.generation !== this.#generation) throw new Overtaken();
+    for (const room of unknown) this.#rooms.set(room, Number(rows.get(factRef("rooms", room))?.s ?? 0));
+  }
+
+  #checkRooms(checked: CheckedCommit): CheckedCommit {
+    for (const { subject, s } of numberedEvents(checked)) {
+      const expected = (this.#rooms.get(subject.id) ?? 0) + 1;
+      if (s !== expected) {
+        throw new ProjectionHalted(haltReasons.hole(this.#lane, checked.commit.n, subject.id, expected, s ?? 0));
+      }
+      this.#rooms.set(subject.id, s);
+    }
+    return checked;
+  }
+}
+
+/** What `check` gives for each, up to the first for which it throws. */
+function soundOnes<T>(all: readonly T[], check: (one: T) => CheckedCommit): CheckedCommits {
+  const commits: CheckedCommit[] = [];
+  for (const one of all) {
+    try {
+      commits.push(check(one));
+    } catch (problem) {
+      return { commits, problem };
+    }
+  }
+  return { commits, problem: undefined };
+}
+
+function numberedEvents({ commit }: CheckedCommit): StoredEvent[] {
+  return commit.entries.flatMap(({ events }) => events.filter(({ s }) => s !== undefined));
+}

@@ -1,0 +1,297 @@
+import {
+  type Checkpoint,
+  changesOfCommit,
+  type DomainEvent,
+  decodeCommit,
+  factsVersionOf,
+  MemoryTables,
+  sealedKeyIds,
+  type Vault,
+  VaultUnavailable,
+} from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import {
+  LogBuilder,
+  type MemoryLane,
+  memoryLane,
+  memoryVault,
+  RoomTalk,
+  seededRandom,
+} from "@connect-hub/domain/testing";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Projector, type ProjectorNews, startProjector } from "./projector.ts";
+import { MemoryApplier } from "./testing/memoryApplier.ts";
+
+const epoch = "e".repeat(32);
+const version = factsVersionOf(roomModel);
+
+interface World {
+  readonly lane: MemoryLane;
+  readonly vault: Vault;
+  readonly log: LogBuilder;
+  readonly talk: RoomTalk;
+  readonly applier: MemoryApplier;
+  readonly news: ProjectorNews[];
+  /** Appends a commit with these events. */
+  say(...events: DomainEvent[]): Promise<void>;
+  /** Appends `count` commits of random talk. */
+  chatter(count: number): Promise<void>;
+  start(): Projector;
+  /** Waits until the tables have the whole log, and holds them to its fold. */
+  caughtUp(): Promise<void>;
+}
+
+const running: Projector[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((projector) => projector.close()));
+});
+
+function world(vault: Vault = memoryVault()): World {
+  const lane = memoryLane({ id: "rooms.0", epoch });
+  const log = new LogBuilder({ lane: "rooms.0", epoch, model: roomModel, vault });
+  const talk = new RoomTalk(seededRandom(1));
+  const random = seededRandom(2);
+  const applier = new MemoryApplier(epoch);
+  const news: ProjectorNews[] = [];
+  let rooms = 0;
+  const say = async (...events: DomainEvent[]) => {
+    lane.appendForeign(await log.commit(events.map((event) => [event])));
+  };
+  return {
+    lane,
+    vault,
+    log,
+    talk,
+    applier,
+    news,
+    say,
+    async chatter(count) {
+      for (let done = 0; done < count; done++) {
+        if (rooms === 0 || random() < 0.05) await say(talk.create(`r${rooms++}`, ["ann", "bob"]));
+        else
+          await say(
+            ...Array.from({ length: 1 + Math.floor(random() * 4) }, () =>
+              talk.next(`r${Math.floor(random() * rooms)}`),
+            ),
+          );
+      }
+    },
+    start() {
+      const options = {
+        lane: "rooms.0" as const,
+        openLane: async () => lane,
+        model: roomModel,
+        vault,
+        source: applier,
+        applier,
+      };
+      const projector = startProjector({ ...options, lookEveryMs: 50, onNews: (one) => void news.push(one) });
+      running.push(projector);
+      return projector;
+    },
+    async caughtUp() {
+      await until(() => applier.checkpointNow.n === lane.commits.length);
+      expect(applier.tables.digests()).toEqual((await foldOf(lane, vault)).digests());
+    },
+  };
+}
+
+const until = (condition: () => boolean) =>
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 8_000, interval: 5 });
+
+async function foldOf(lane: MemoryLane, vault: Vault): Promise<MemoryTables> {
+  const tables = new MemoryTables(roomModel.tables);
+  for (const { bytes } of lane.commits) {
+    const commit = decodeCommit(bytes);
+    tables.apply(changesOfCommit(commit, roomModel, await vault.byId(sealedKeyIds([commit], roomModel))));
+  }
+  return tables;
+}
+
+const haltOf = async ({ applier }: World): Promise<string> => {
+  await until(() => applier.checkpointNow.halted !== null);
+  return applier.checkpointNow.halted ?? "";
+};
+
+describe("a projector", () => {
+  test("brings the tables to the end of the log and keeps them there", async () => {
+    const it = world();
+    await it.chatter(300);
+    const projector = it.start();
+    await it.caughtUp();
+    await it.chatter(20);
+    await it.caughtUp();
+    await until(() => projector.n === it.lane.commits.length);
+    expect(projector.state).toBe("working");
+    expect(it.applier.checkpointNow).toMatchObject({ epoch, factsVersion: version, halted: null });
+  });
+
+  test("gathers what comes quickly one after another, and takes at once what comes alone", async () => {
+    const it = world();
+    it.start();
+    for (let count = 0; count < 100; count++) {
+      await it.chatter(1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await it.caughtUp();
+    expect(it.applier.batches.length).toBeLessThan(50);
+  });
+
+  test("applies each commit exactly once, whatever is cut off when", async () => {
+    const it = world();
+    await it.chatter(50);
+    const random = seededRandom(3);
+    it.applier.faults.push("after", "before", "after");
+    it.start();
+    for (let round = 0; round < 20; round++) {
+      await it.chatter(5);
+      if (random() < 0.3) it.applier.faults.push(random() < 0.5 ? "after" : "before");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await it.caughtUp();
+    expect(it.news.some(({ kind }) => kind === "trouble")).toBe(true);
+  });
+
+  test("shares a lane with another one without harm", async () => {
+    const it = world();
+    await it.chatter(100);
+    it.start();
+    it.start();
+    for (let round = 0; round < 50; round++) {
+      await it.chatter(2);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await it.caughtUp();
+    expect(it.news.some(({ kind }) => kind === "halted")).toBe(false);
+  });
+
+  test("waits while log, tables or vault are away, and catches up by itself", async () => {
+    const vault = memoryVault();
+    let vaultAway = true;
+    const byId: Vault["byId"] = async (ids) => {
+      if (vaultAway) throw new VaultUnavailable("the vault is switched away");
+      return vault.byId(ids);
+    };
+    const it = world({ ...vault, byId });
+    it.applier.away = true;
+    const projector = it.start();
+    await until(() => projector.state === "trouble");
+    it.lane.away = true;
+    it.applier.away = false;
+    await it.chatter(5);
+    it.lane.away = false;
+    await until(() => it.news.some((one) => one.kind === "trouble" && one.error instanceof VaultUnavailable));
+    expect(it.applier.checkpointNow.n).toBe(0);
+    vaultAway = false;
+    await it.caughtUp();
+    await until(() => projector.state === "working");
+  });
+
+  test("takes a field whose key was destroyed as erased", async () => {
+    const it = world();
+    await it.say(it.talk.create("r", ["ann"]), it.talk.post("r", "to be forgotten"));
+    await it.vault.destroy("body:r:");
+    it.start();
+    await it.caughtUp();
+    expect(it.applier.tables.get("messages/r:2")?.data).toEqual({ text: null, edits: [] });
+  });
+
+  test("replays everything when its tables were emptied, even with nothing new in the log", async () => {
+    const it = world();
+    await it.chatter(30);
+    it.start();
+    await it.caughtUp();
+    it.applier.rebuild();
+    await it.caughtUp();
+    expect(it.applier.checkpointNow.generation).toBe(1);
+    await it.chatter(5);
+    it.applier.rebuild();
+    await it.caughtUp();
+  });
+});
+
+describe("a projector halts", () => {
+  const stand = ({ applier, lane }: World, parts: Partial<Checkpoint>) => {
+    const { n } = applier.checkpointNow;
+    applier.checkpointNow = { ...applier.checkpointNow, ...parts };
+    return lane.commits.length - n;
+  };
+  const caughtUpAndClosed = async () => {
+    const it = world();
+    await it.chatter(20);
+    const projector = it.start();
+    await it.caughtUp();
+    await projector.close();
+    return it;
+  };
+
+  test.each<[string, Partial<Checkpoint>, string]>([
+    ["in another epoch", { epoch: "a".repeat(32) }, "restored or re-created"],
+    ["beyond the end of the log", { n: 1_000 }, "rolled back, restored or re-created"],
+    ["with another hash", { hash: "0".repeat(64) }, "restored, re-created or changed"],
+    ["filled by another version", { factsVersion: "older" }, "another version of the code"],
+  ])("at tables %s, says why, and goes on when it is healed", async (_name, wrong, reason) => {
+    const it = await caughtUpAndClosed();
+    const right = it.applier.checkpointNow;
+    stand(it, wrong);
+    const projector = it.start();
+    expect(await haltOf(it)).toContain(reason);
+    expect(projector.state).toBe("halted");
+    it.applier.checkpointNow = { ...right, halted: it.applier.checkpointNow.halted };
+    await until(() => it.applier.checkpointNow.halted === null);
+    await it.caughtUp();
+  });
+
+  test("at a log whose beginning is gone", async () => {
+    const it = await caughtUpAndClosed();
+    const cut = Object.assign(Object.create(it.lane), { readAt: async () => undefined });
+    running.push(
+      startProjector({
+        lane: "rooms.0",
+        openLane: async () => cut,
+        model: roomModel,
+        vault: it.vault,
+        source: it.applier,
+        applier: it.applier,
+      }),
+    );
+    expect(await haltOf(it)).toContain("its beginning was cut off");
+  });
+
+  test.each<[string, (it: World) => Promise<Uint8Array>, string]>([
+    ["a changed chain", (it) => it.log.commit([], { prevHash: "0".repeat(64) }), "does not continue commit 20"],
+    ["another number", (it) => it.log.commit([], { n: 77 }), "has rooms.0:77 where commit 21"],
+    ["another lane", (it) => it.log.commit([], { lane: "rooms.1" }), "has rooms.1:21 where commit 21"],
+    ["what is no commit", async () => Buffer.from("{}"), "not the shape of version 1"],
+    [
+      "a hole in a room",
+      async (it) => {
+        it.talk.post("r0", "lost");
+        return it.log.commit([[it.talk.post("r0", "x")]]);
+      },
+      "goes on with event",
+    ],
+    [
+      "an event that this version does not know",
+      (it) => it.log.commit([[{ type: "Later.v9", subject: { kind: "room", id: "r0" }, by: "ann", data: {} }]]),
+      "Later.v9",
+    ],
+  ])("before %s, with all commits up to it applied", async (_name, bad, reason) => {
+    const it = world();
+    await it.chatter(20);
+    it.lane.appendForeign(await bad(it));
+    await it.chatter(1);
+    it.start();
+    expect(await haltOf(it)).toContain(reason);
+    expect(it.applier.checkpointNow.n).toBe(20);
+    expect(it.news.filter(({ kind }) => kind === "halted")).toHaveLength(1);
+  });
+
+  test("at a hole in a room that it has not seen since it started", async () => {
+    const it = await caughtUpAndClosed();
+    it.talk.post("r0", "lost");
+    await it.say(it.talk.post("r0", "after it"));
+    it.start();
+    expect(await haltOf(it)).toContain("goes on with event");
+  });
+});

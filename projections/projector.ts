@@ -1,0 +1,145 @@
+import {
+  type Checkpoint,
+  type ContextModel,
+  type FactSource,
+  FactsUnavailable,
+  factsVersionOf,
+  type Lane,
+  LogUnavailable,
+  type Vault,
+  VaultUnavailable,
+} from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import type { Applier } from "./applier.ts";
+import { checkCheckpoint } from "./commitChecks.ts";
+import { Overtaken } from "./overtaken.ts";
+import { pause } from "./pause.ts";
+import { ProjectorSession } from "./projectorSession.ts";
+
+/** What a projector tells its app, for the log. */
+export type ProjectorNews =
+  | { readonly kind: "started"; readonly checkpoint: Checkpoint }
+  /** Something is away; it tries again by itself. */
+  | { readonly kind: "trouble"; readonly error: unknown }
+  /** Another projector was faster, or the tables were emptied; it begins again at the checkpoint that stands there. */
+  | { readonly kind: "overtaken" }
+  /** It does not go on until an operator has done something; it looks whether that is so now and then. */
+  | { readonly kind: "halted"; readonly reason: string; readonly error: unknown };
+
+export interface ProjectorOptions {
+  readonly lane: LaneId;
+  /** Opens the lane in its present epoch; called each time the projector begins again. */
+  openLane(): Promise<Lane>;
+  readonly model: ContextModel;
+  readonly vault: Vault;
+  /** The tables that `applier` writes. */
+  readonly source: FactSource;
+  readonly applier: Applier;
+  /** How often it looks at its checkpoint while it has nothing to do, or has halted. 1,000 if left out. */
+  readonly lookEveryMs?: number;
+  onNews?(news: ProjectorNews): void;
+}
+
+/** A projector at work on one lane. */
+export interface Projector {
+  readonly state: "working" | "trouble" | "halted";
+  /** The last commit that it applied or found applied. */
+  readonly n: number;
+  /** Ends it between two transactions. */
+  close(): Promise<void>;
+}
+
+/** How soon it tries again, doubled each time up to the maximum. */
+const firstRetryMs = 50;
+const maxRetryMs = 2_000;
+
+/**
+ * Keeps the read tables of one lane: from the checkpoint on, for ever, each commit exactly once. Whatever is away comes
+ * back by itself; what would make the tables wrong halts it, with the reason in the checkpoint's row. Any number of
+ * projectors may work on one lane: all but one of them get in each other's way and do no harm.
+ */
+export function startProjector(options: ProjectorOptions): Projector {
+  const { applier, lookEveryMs = 1_000, onNews } = options;
+  const stop = new AbortController();
+  const factsVersion = factsVersionOf(options.model);
+  let state: Projector["state"] = "working";
+  let applied = 0;
+  let retryMs = firstRetryMs;
+  let halted: string | null = null;
+  const running = run();
+
+  function onProgress({ n }: Checkpoint): void {
+    applied = n;
+    state = "working";
+    halted = null;
+    retryMs = firstRetryMs;
+  }
+
+  async function run(): Promise<void> {
+    while (!stop.signal.aborted) {
+      try {
+        const lane = await options.openLane();
+        const standing = await applier.checkpoint(lane.id, lane.epoch);
+        await checkCheckpoint(lane, standing, factsVersion);
+        applied = standing.n;
+        onNews?.({ kind: "started", checkpoint: standing });
+        await new ProjectorSession({ ...options, lane, factsVersion, lookEveryMs, onProgress }, standing).run(
+          stop.signal,
+        );
+      } catch (error) {
+        await recover(error);
+      }
+    }
+  }
+
+  async function recover(error: unknown): Promise<void> {
+    if (error instanceof Overtaken) {
+      onNews?.({ kind: "overtaken" });
+      await wait();
+    } else if (isPassing(error)) {
+      state = "trouble";
+      onNews?.({ kind: "trouble", error });
+      await wait();
+    } else {
+      await halt(error);
+      await pause(lookEveryMs, stop.signal);
+    }
+  }
+
+  async function halt(error: unknown): Promise<void> {
+    const reason = error instanceof Error ? error.message : String(error);
+    state = "halted";
+    if (reason === halted) return;
+    onNews?.({ kind: "halted", reason, error });
+    try {
+      await applier.noteHalt(options.lane, reason);
+      halted = reason;
+    } catch (cause) {
+      onNews?.({ kind: "trouble", error: cause });
+    }
+  }
+
+  async function wait(): Promise<void> {
+    // Not all at one moment, where several projectors stand in each other's way.
+    await pause(retryMs * (0.5 + Math.random()), stop.signal);
+    retryMs = Math.min(retryMs * 2, maxRetryMs);
+  }
+
+  return {
+    get state() {
+      return state;
+    },
+    get n() {
+      return applied;
+    },
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof Error && "retryable" in error) return error.retryable === true;
+  return error instanceof LogUnavailable || error instanceof FactsUnavailable || error instanceof VaultUnavailable;
+}

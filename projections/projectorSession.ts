@@ -1,0 +1,214 @@
+import {
+  type Change,
+  type Checkpoint,
+  type ContextModel,
+  changesOfCommit,
+  type FactSource,
+  type Lane,
+  type StoredCommit,
+  sealedKeyIds,
+  type Vault,
+} from "@connect-hub/domain/kernel";
+import type { Applier } from "./applier.ts";
+import { CommitChecks } from "./commitChecks.ts";
+import { ChangeFold } from "./fold.ts";
+import { Overtaken } from "./overtaken.ts";
+import { Pace } from "./pace.ts";
+import { pause } from "./pause.ts";
+
+/** What a session works with. */
+export interface SessionParts {
+  readonly lane: Lane;
+  readonly model: ContextModel;
+  readonly vault: Vault;
+  readonly source: FactSource;
+  readonly applier: Applier;
+  readonly factsVersion: string;
+  /** How often a session with nothing to do looks whether its tables were emptied. */
+  readonly lookEveryMs: number;
+  /** Called after each batch, and now and then when there is nothing to do. */
+  onProgress(checkpoint: Checkpoint): void;
+}
+
+/** A batch is full at so many commits or bytes of them; a transaction of this size takes some 100 ms. */
+const fullCommits = 2_000;
+const fullBytes = 2 * 1024 * 1024;
+/** From this part of a full batch on the projector counts as behind, and does not wait for more to gather. */
+const behind = 1 / 4;
+/** Commits are opened in pieces, so that a transaction need not wait for a whole delivery. */
+const pieceCommits = 200;
+const pieceBytes = 256 * 1024;
+/** Near the head ten transactions may follow each other at once, then one each 25 ms: 40 a second cost little. */
+const pace = { intervalMs: 25, burst: 10 };
+
+/** Commits read and folded that wait to be applied. */
+interface Waiting {
+  readonly fold: ChangeFold;
+  last: { readonly n: number; readonly hash: string };
+  commits: number;
+  bytes: number;
+}
+
+/**
+ * One projector at one lane from one checkpoint on, until something is in its way: reads ahead and folds while a
+ * transaction runs. `run` throws what was in the way.
+ */
+export class ProjectorSession {
+  readonly #parts: SessionParts;
+  readonly #checks: CommitChecks;
+  readonly #pace = new Pace(pace);
+  #standing: Checkpoint;
+  /** Why no commit after those that wait can be taken. */
+  #problem: unknown;
+  #waiting: Waiting | undefined;
+  #wake: () => void = () => undefined;
+  #wakeReader: () => void = () => undefined;
+
+  constructor(parts: SessionParts, standing: Checkpoint) {
+    this.#parts = parts;
+    this.#standing = standing;
+    this.#checks = new CommitChecks(parts.lane, parts.source, standing);
+  }
+
+  /** Runs until `signal` aborts; throws the first trouble. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = new AbortController();
+    const end = () => {
+      stop.abort();
+      this.#wake();
+      this.#wakeReader();
+    };
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+    let trouble: { readonly error: unknown } | undefined;
+    const guarded = (task: Promise<void>) =>
+      task
+        .catch((error: unknown) => {
+          trouble ??= { error };
+        })
+        .finally(end);
+    await Promise.all([guarded(this.#read(stop.signal)), guarded(this.#apply(stop.signal))]);
+    signal.removeEventListener("abort", end);
+    if (trouble !== undefined) throw trouble.error;
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.#parts.lane.read(this.#standing.n + 1, signal)) {
+      for (const piece of pieces(batch)) {
+        while (isFull(this.#waiting) && !signal.aborted) {
+          await new Promise<void>((resolve) => {
+            this.#wakeReader = resolve;
+          });
+        }
+        if (signal.aborted) return;
+        this.#problem = await this.#take(piece);
+        this.#wake();
+        if (this.#problem !== undefined) return;
+      }
+    }
+  }
+
+  /** Checks, opens and folds some commits; what is wrong with the first of them that can't be. */
+  async #take(piece: readonly StoredCommit[]): Promise<unknown> {
+    const { model, vault } = this.#parts;
+    const { commits, problem } = await this.#checks.take(piece);
+    const keys = await vault.byId(
+      sealedKeyIds(
+        commits.map(({ commit }) => commit),
+        model,
+      ),
+    );
+    for (const { commit, hash, bytes } of commits) {
+      try {
+        this.#add(changesOfCommit(commit, model, keys), { n: commit.n, hash, bytes });
+      } catch (error) {
+        return error;
+      }
+    }
+    return problem;
+  }
+
+  #add(changes: readonly Change[], { n, hash, bytes }: { n: number; hash: string; bytes: number }): void {
+    this.#waiting ??= { fold: new ChangeFold(this.#parts.model.tables), last: { n, hash }, commits: 0, bytes: 0 };
+    const waiting = this.#waiting;
+    waiting.fold.add(changes);
+    waiting.last = { n, hash };
+    waiting.commits += 1;
+    waiting.bytes += bytes;
+  }
+
+  async #apply(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#waiting === undefined) {
+        if (this.#problem !== undefined) throw this.#problem;
+        await this.#something(this.#parts.lookEveryMs, signal);
+        if (this.#isIdle && !signal.aborted) await this.#checkStanding();
+        continue;
+      }
+      await this.#gather(signal);
+      if (!signal.aborted) await this.#applyWaiting();
+    }
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting === undefined && this.#problem === undefined;
+  }
+
+  /** Near the head, waits for the pace; ends early when enough has gathered. */
+  async #gather(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const waitMs = this.#pace.waitMs(performance.now());
+      if (waitMs === 0 || signal.aborted || isFull(this.#waiting, behind)) return;
+      await this.#something(waitMs, signal);
+    }
+  }
+
+  async #applyWaiting(): Promise<void> {
+    const { applier, lane, factsVersion, onProgress } = this.#parts;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    this.#wakeReader();
+    this.#pace.take(performance.now());
+    const to = { ...waiting.last, epoch: lane.epoch, factsVersion };
+    const batch = { lane: lane.id, from: this.#standing, to, tables: waiting.fold.folded() };
+    if ((await applier.apply(batch)) === "conflict") throw new Overtaken();
+    this.#standing = { ...to, generation: this.#standing.generation };
+    onProgress(this.#standing);
+  }
+
+  async #checkStanding(): Promise<void> {
+    const { applier, lane, onProgress } = this.#parts;
+    const { n, hash, generation, halted } = await applier.checkpoint(lane.id, lane.epoch);
+    const standing = this.#standing;
+    if (n !== standing.n || hash !== standing.hash || generation !== standing.generation) throw new Overtaken();
+    if (!this.#isIdle) return;
+    if (halted !== null) await applier.noteHalt(lane.id, null);
+    onProgress(standing);
+  }
+
+  /** Resolves when commits came, after `ms`, or when the session ends. */
+  async #something(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    if (signal.aborted) woken.abort();
+    await pause(ms, woken.signal);
+  }
+}
+
+function isFull(waiting: Waiting | undefined, part = 1): boolean {
+  return waiting !== undefined && (waiting.commits >= fullCommits * part || waiting.bytes >= fullBytes * part);
+}
+
+function* pieces(batch: readonly StoredCommit[]): Generator<readonly StoredCommit[]> {
+  let from = 0;
+  let bytes = 0;
+  for (let index = 0; index < batch.length; index++) {
+    bytes += batch[index]?.bytes.byteLength ?? 0;
+    const isLast = index === batch.length - 1;
+    if (!isLast && bytes < pieceBytes && index + 1 - from < pieceCommits) continue;
+    yield batch.slice(from, index + 1);
+    from = index + 1;
+    bytes = 0;
+  }
+}

@@ -1,0 +1,94 @@
+import {
+  type Change,
+  type FactSource,
+  FactsUnavailable,
+  MemoryTables,
+  type Row,
+  type Table,
+} from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import type { Applier, LaneCheckpoint, ProjectedBatch } from "../applier.ts";
+import type { FoldedTable, NetEffect } from "../fold.ts";
+
+/** A folded batch as changes again, in the order in which a database is to apply it: deletes, updates, inserts. */
+export function unfold({ table, steps }: FoldedTable): Change[] {
+  return steps.flatMap((step): Change[] => {
+    if (step.kind === "deleteWhere") {
+      return step.values.map((value) => ({ op: "deleteWhere", table: table.name, column: step.column, value }));
+    }
+    const { effects } = step;
+    return [
+      ...effects.flatMap((effect) => ofRowThere(table, effect)),
+      ...effects.flatMap((effect) => insert(table, effect)),
+    ];
+  });
+}
+
+function ofRowThere(table: Table, { key, ifPresent }: NetEffect): Change[] {
+  if (ifPresent.to !== "update") return [{ op: "delete", table: table.name, key }];
+  return [
+    { op: "set", table: table.name, key, values: ifPresent.set },
+    { op: "add", table: table.name, key, values: ifPresent.add },
+  ];
+}
+
+function insert(table: Table, { ifAbsent, ifPresent }: NetEffect): Change[] {
+  const row: Row | null = ifPresent.to === "row" ? ifPresent.row : ifAbsent;
+  return row === null ? [] : [{ op: "insert", table: table.name, row }];
+}
+
+/** Read tables of rooms in memory as Postgres would keep them, with switches for bad days. For tests. */
+export class MemoryApplier implements Applier, FactSource {
+  tables = new MemoryTables(roomModel.tables);
+  checkpointNow: LaneCheckpoint;
+  readonly batches: ProjectedBatch[] = [];
+  /** What the next batches meet: cut off before they are committed, or after. */
+  readonly faults: ("before" | "after")[] = [];
+  away = false;
+
+  constructor(epoch: string) {
+    const empty = { n: 0, hash: "", generation: 0, factsVersion: "" };
+    this.checkpointNow = { lane: "rooms.0", epoch, halted: null, at: "", ...empty };
+  }
+
+  async checkpoint(): Promise<LaneCheckpoint> {
+    this.#reachable();
+    return this.checkpointNow;
+  }
+
+  async apply(batch: ProjectedBatch): Promise<"applied" | "conflict"> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#reachable();
+    const fault = this.faults.shift();
+    if (fault === "before") throw new FactsUnavailable("cut before the commit");
+    const { n, hash, epoch, generation } = this.checkpointNow;
+    const { from, to } = batch;
+    const stands = n === from.n && hash === from.hash && epoch === from.epoch && generation === from.generation;
+    if (!stands) return "conflict";
+    this.batches.push(batch);
+    this.tables.apply(batch.tables.flatMap(unfold));
+    this.checkpointNow = { ...this.checkpointNow, ...to, halted: null };
+    if (fault === "after") throw new FactsUnavailable("cut after the commit");
+    return "applied";
+  }
+
+  async load(_lane: string, refs: Parameters<FactSource["load"]>[1]) {
+    this.#reachable();
+    return { checkpoint: this.checkpointNow, rows: new Map(refs.map((ref) => [ref, this.tables.get(ref)])) };
+  }
+
+  async noteHalt(_lane: string, halted: string | null): Promise<void> {
+    this.checkpointNow = { ...this.checkpointNow, halted };
+  }
+
+  /** What `hub projections rebuild` does. */
+  rebuild(): void {
+    this.tables = new MemoryTables(roomModel.tables);
+    const generation = this.checkpointNow.generation + 1;
+    this.checkpointNow = { ...this.checkpointNow, n: 0, hash: "", factsVersion: "", generation };
+  }
+
+  #reachable(): void {
+    if (this.away) throw new FactsUnavailable("the tables are switched away");
+  }
+}
