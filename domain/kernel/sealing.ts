@@ -1,8 +1,9 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { Json } from "../values/json.ts";
 import type { Commit, StoredEvent } from "./commit.ts";
 import type { ContextModel, DomainEvent } from "./event.ts";
 import type { VaultKey } from "./ports.ts";
+import { drawRandom } from "./randomness.ts";
 
 // A stored format: the envelope `{k, alg, n, c}` stands in the place of any field that is sealed.
 
@@ -18,7 +19,7 @@ export interface Envelope {
  * `value` sealed with `key`. The place (type, subject, field) is authenticated, so an envelope moved elsewhere does not
  * open. `nonce` is an argument only for golden tests.
  */
-export function seal(value: Json, key: VaultKey, place: string, nonce: Uint8Array = randomBytes(12)): Envelope {
+export function seal(value: Json, key: VaultKey, place: string, nonce: Uint8Array = drawRandom(12)): Envelope {
   const cipher = createCipheriv("aes-256-gcm", key.bytes, nonce);
   cipher.setAAD(Buffer.from(place));
   const text = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final(), cipher.getAuthTag()]);
@@ -46,7 +47,7 @@ export function sealEvent(event: DomainEvent, model: ContextModel, keyOf: (name:
   for (const [field, nameOf] of Object.entries(model.events[event.type]?.sealed ?? {})) {
     data[field] = seal(event.data[field] ?? null, keyOf(nameOf(event)), placeOf(event, field)) as unknown as Json;
   }
-  return { ...event, salt: randomBytes(16).toString("base64url"), data };
+  return { ...event, salt: drawRandom(16).toString("base64url"), data };
 }
 
 /** The event with its sealed fields open; a field whose key is not in `keys` was erased and is null. Throws when altered. */
