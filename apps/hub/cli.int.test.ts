@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,8 @@ let root: string;
 
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "connect-hub-cli-"));
+  // As root, PostgreSQL runs as an account that must get through.
+  chmodSync(root, 0o711);
 });
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));

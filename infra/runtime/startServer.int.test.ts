@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,8 @@ let root: string;
 
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "connect-hub-start-"));
+  // As root, PostgreSQL runs as an account that must get through.
+  chmodSync(root, 0o711);
 });
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -9,7 +9,7 @@ import { defaultCacheFolder } from "./privateCopy.ts";
 import type { Launch, Recipe } from "./recipe.ts";
 import { type ServerKind, serverFacts } from "./serverKinds.ts";
 import type { Account, ServerProgram } from "./serverProgram.ts";
-import { endLeftover, type SupervisedProcess, superviseProcess } from "./supervisedProcess.ts";
+import { endLeftover, type SupervisedProcess, type SuperviseOptions, superviseProcess } from "./supervisedProcess.ts";
 import { valkeyRecipe } from "./valkey.ts";
 
 /** How to start one server. */
@@ -21,6 +21,8 @@ export interface StartServerOptions extends Omit<FindOptions, "account" | "major
   readonly open?: boolean;
   /** Told when the state of the process changes. */
   readonly onChange?: () => void;
+  /** Calls the start off. */
+  readonly signal?: AbortSignal;
 }
 
 /** A server that answers, and is started again when it dies. */
@@ -65,7 +67,7 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
       onProgress: options.onProgress ?? (() => {}),
     });
     try {
-      const process = await launchServer(program, launch, folder, account, options.onChange);
+      const process = await launchServer(program, launch, { folder, account, ...options });
       const { dataFolder, url } = launch;
       const { source, version } = program;
       const address = `127.0.0.1:${port}`;
@@ -81,9 +83,7 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
 function launchServer(
   program: ServerProgram,
   launch: Launch,
-  folder: DataFolder,
-  account: Account | undefined,
-  onChange: (() => void) | undefined,
+  { folder, account, onChange, signal }: SuperviseOptions & { folder: DataFolder; account: Account | undefined },
 ): Promise<SupervisedProcess> {
   const { title } = serverFacts[program.kind];
   const plan = {
@@ -97,7 +97,7 @@ function launchServer(
     pidFile: pidFileOf(folder, program.kind),
     readyTimeoutMs: 60_000,
   };
-  return superviseProcess(plan, onChange);
+  return superviseProcess(plan, { onChange, signal });
 }
 
 function pidFileOf(folder: DataFolder, kind: ServerKind): string {

@@ -20,6 +20,8 @@ export interface StartServersOptions {
   readonly onProgress?: OnProgress;
   /** Told when the state of one of the processes changes. */
   readonly onChange?: () => void;
+  /** Calls the start off. */
+  readonly signal?: AbortSignal;
   /** Asks a PostgreSQL given by URL for its version. */
   readonly postgresVersion?: (url: string) => Promise<string>;
 }

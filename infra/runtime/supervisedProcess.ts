@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RuntimeError } from "./errors.ts";
@@ -44,22 +44,35 @@ export interface SupervisedProcess {
   stop(): Promise<void>;
 }
 
+/** Who is told, and who may call it off. */
+export interface SuperviseOptions {
+  readonly onChange?: (() => void) | undefined;
+  /** Ends the start; once the process is ready it has no effect. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 // A process that ran this long is well again: the next failure starts with the shortest pause.
 const healthyAfterMs = 10_000;
+// What a killed predecessor still holds for a moment, such as PostgreSQL's shared memory, is free a little later.
+const firstAttempts = 3;
 const maxLogBytes = 8 * 1024 * 1024;
 
 /**
  * Starts a process, resolves when it is ready, and from then on starts it again, with a growing pause, whenever it ends.
  * A process that an earlier, killed run left behind under the same pid file is ended first.
- * @throws RuntimeError `ServerFailed` with the end of its log when it isn't ready in time or ends before
+ * @throws RuntimeError `ServerFailed` with the end of its log when it fails three times to become ready; what `signal` gives
+ *   as its reason when that fires first
  */
-export async function superviseProcess(plan: ProcessPlan, onChange: () => void = () => {}): Promise<SupervisedProcess> {
+export async function superviseProcess(
+  plan: ProcessPlan,
+  { onChange = () => {}, signal }: SuperviseOptions = {},
+): Promise<SupervisedProcess> {
   await endLeftover(plan.pidFile, plan.stopSignal, plan.stopTimeoutMs);
   rotateLog(plan.logFile);
   const process = new Supervised(plan, onChange);
-  await process.begin();
+  await process.begin(signal);
   return process;
 }
 
@@ -90,6 +103,7 @@ class Supervised implements SupervisedProcess {
   readonly #onChange: () => void;
   readonly #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  #trouble: unknown;
 
   constructor(plan: ProcessPlan, onChange: () => void) {
     this.name = plan.name;
@@ -97,52 +111,79 @@ class Supervised implements SupervisedProcess {
     this.#onChange = onChange;
   }
 
-  async begin(): Promise<void> {
-    const run = this.#launch();
-    this.#loop = this.#keepRunning(run);
-    if (await run.ready) return;
+  async begin(signal: AbortSignal | undefined): Promise<void> {
+    const stop = () => this.#stopping.abort();
+    signal?.addEventListener("abort", stop);
+    const ready = await new Promise<boolean>((resolve) => {
+      this.#loop = this.#keepRunning(resolve);
+    });
+    signal?.removeEventListener("abort", stop);
+    if (ready && signal?.aborted !== true) return;
     await this.stop();
-    const tail = readFileSync(this.#plan.logFile, "utf8").slice(-2_000).trim();
-    throw new RuntimeError("ServerFailed", `${this.name} did not start. The end of ${this.#plan.logFile}:\n${tail}`);
+    signal?.throwIfAborted();
+    const tail = readTextIfThere(this.#plan.logFile)?.slice(-2_000).trim() ?? "";
+    const why = this.#trouble instanceof Error ? ` (${this.#trouble.message})` : "";
+    const message = `${this.name} did not start${why}. The end of ${this.#plan.logFile}:\n${tail}`;
+    throw new RuntimeError("ServerFailed", message, this.#trouble);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    if (this.pid !== undefined) {
-      const identity = identifyProcess(this.pid);
-      if (identity !== undefined) await endProcess(identity, this.#plan.stopSignal, this.#plan.stopTimeoutMs);
-    }
+    await this.#end();
     await this.#loop;
   }
 
-  async #keepRunning(first: Run): Promise<void> {
-    let run = first;
+  async #end(): Promise<void> {
+    const identity = this.pid === undefined ? undefined : identifyProcess(this.pid);
+    if (identity !== undefined) await endProcess(identity, this.#plan.stopSignal, this.#plan.stopTimeoutMs);
+  }
+
+  // Says once whether it became ready; never, for a process that failed each of the first times, is it tried again.
+  async #keepRunning(begun: (ready: boolean) => void): Promise<void> {
     let pauseMs = firstPauseMs;
+    let failuresLeft = firstAttempts;
     for (;;) {
       const since = performance.now();
+      const run = this.#launch();
+      if (await run.ready) {
+        failuresLeft = Number.POSITIVE_INFINITY;
+        begun(true);
+      }
+      if (this.#stopping.signal.aborted) await this.#end();
       await run.exited;
-      if (this.#stopping.signal.aborted) break;
+      if (--failuresLeft === 0 || this.#stopping.signal.aborted) break;
       pauseMs = performance.now() - since > healthyAfterMs ? firstPauseMs : pauseMs;
       this.#set("waiting");
       await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) break;
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       this.restarts++;
-      run = this.#launch();
     }
     this.#set("stopped");
+    begun(false);
   }
 
   #launch(): Run {
     this.#set("starting");
-    const child = spawnPlan(this.#plan);
-    this.pid = child.pid;
-    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
-    if (identity !== undefined) writeIdentity(this.#plan.pidFile, identity);
+    let child: ChildProcess;
+    try {
+      child = spawnPlan(this.#plan);
+      this.pid = child.pid;
+      const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+      if (identity !== undefined) writeIdentity(this.#plan.pidFile, identity);
+    } catch (error) {
+      // No right to become that account, or no room for its log: what ends the start may pass by itself later on.
+      this.#trouble = error;
+      return { exited: this.#end(), ready: Promise.resolve(false) };
+    }
     const over = new AbortController();
     const exited = new Promise<void>((resolve) => {
-      child.once("error", () => resolve());
       child.once("exit", () => resolve());
+      // Without a pid it could not be started at all, and no exit follows.
+      child.on("error", (error) => {
+        this.#trouble = error;
+        if (child.pid === undefined) resolve();
+      });
     }).then(() => {
       over.abort();
       this.pid = undefined;
@@ -156,7 +197,10 @@ class Supervised implements SupervisedProcess {
     if (pid === undefined) return false;
     const said: unknown[] = [];
     child.on("message", (message) => said.push(message));
-    const ready = await waitFor(() => this.#plan.isReady(pid, said), { timeoutMs: this.#plan.readyTimeoutMs, signal });
+    // What can't be asked isn't ready.
+    const ask = async () => this.#plan.isReady(pid, said);
+    const check = () => ask().catch(() => false);
+    const ready = await waitFor(check, { timeoutMs: this.#plan.readyTimeoutMs, signal });
     if (signal.aborted) return false;
     if (ready === true) this.#set("ready");
     // Alive and useless: the loop starts another.

@@ -20,6 +20,8 @@ export interface AppProcessesOptions {
   /** Where `tsx` is found. */
   readonly checkout: string;
   readonly onChange: () => void;
+  /** Calls the start off. */
+  readonly signal: AbortSignal;
 }
 
 /** The running processes of a box. */
@@ -75,7 +77,7 @@ function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<Super
       stopSignal: "SIGTERM",
       stopTimeoutMs: 20_000,
     },
-    options.onChange,
+    options,
   );
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,8 @@ let appsFolder: string;
 
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
+  // As root, PostgreSQL runs as an account that must get through.
+  chmodSync(root, 0o711);
   appsFolder = join(root, "apps");
   // Stand-ins of a few lines: what is tested here is the supervision alone.
   const port = "Number(process.env.HUB_PORT)";

@@ -83,7 +83,7 @@ class Box implements ServingBox {
     this.address = `http://${addressHost(host)}:${port}`;
     onProgress("Starting the servers …");
     const onChange = () => this.#write();
-    this.#servers = await startServers({ ...serversOptions(this.#config), onProgress, onChange });
+    this.#servers = await startServers({ ...serversOptions(this.#config), onProgress, onChange, signal });
     this.#write();
     signal.throwIfAborted();
     this.#connections = connectionsOf(this.#servers, this.#config, this.#folder, port);
@@ -98,6 +98,7 @@ class Box implements ServingBox {
       appsFolder: options.appsFolder ?? join(checkout, "apps"),
       checkout,
       onChange,
+      signal,
     });
     if (processes.some(({ apps }) => apps.includes("edge"))) await waitUntilReady(this.address, signal);
     this.#phase = "ready";
@@ -111,7 +112,16 @@ class Box implements ServingBox {
     await this.#servers?.close();
   }
 
+  // A full disk makes the state stale, no more: nothing that runs depends on it.
   #write(): void {
+    try {
+      this.#writeState();
+    } catch (error) {
+      process.stderr.write(`The state can't be written: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+
+  #writeState(): void {
     // Without servers the data folder may be another's.
     if (this.#servers === undefined) return;
     const own = identifyProcess(process.pid);

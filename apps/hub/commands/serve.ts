@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { serveBox } from "../box/serveBox.ts";
 import type { CommandContext } from "../cli.ts";
 
 /** `hub serve`: the box in the foreground, until a signal. */
@@ -12,6 +11,8 @@ export function registerServe(program: Command, context: CommandContext): void {
       const stop = stopSignal();
       const say = (message: string) => process.stderr.write(`${message}\n`);
       try {
+        // Only here: the clients of all servers take a second to load, and the other commands don't need them.
+        const { serveBox } = await import("../box/serveBox.ts");
         const box = await serveBox(config, { onProgress: say, signal: stop });
         console.log(welcome(box.address, config.dataDir));
         await new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
