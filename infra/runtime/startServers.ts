@@ -45,7 +45,17 @@ export interface BoxServers {
 export async function startServers(options: StartServersOptions): Promise<BoxServers> {
   const folder = openDataFolder(options.dataDir);
   const claim = claimDataFolder(folder);
-  const starts = serverKinds.map((kind) => startOne(kind, options));
+  // One that can't be had calls the others off.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([failure.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const starts = serverKinds.map(async (kind) => {
+    try {
+      return await startOne(kind, { ...options, signal });
+    } catch (error) {
+      failure.abort(error);
+      throw error;
+    }
+  });
   const settled = await Promise.allSettled(starts);
   const started = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const close = async () => {
@@ -55,7 +65,7 @@ export async function startServers(options: StartServersOptions): Promise<BoxSer
   const [nats, postgres, valkey] = started;
   if (nats === undefined || postgres === undefined || valkey === undefined) {
     await close();
-    throw settled.find((one) => one.status === "rejected")?.reason;
+    throw signal.reason;
   }
   return { nats, postgres, valkey, natsLogins: nats.source === "url" ? undefined : natsLogins(folder), close };
 }

@@ -43,17 +43,26 @@ export function assertEdgePortFree(host: string, port: number): Promise<void> {
 
 /** Starts all processes side by side and resolves when every app in them says that it has started. */
 export async function startAppProcesses(options: AppProcessesOptions): Promise<AppProcesses> {
+  // One that can't start calls the others off: they may be waiting for it.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([options.signal, failure.signal]);
   const settled = await Promise.allSettled(
-    options.processes.map(async (plan) => ({ plan, process: await startOne(plan, options) })),
+    options.processes.map(async (plan) => {
+      try {
+        return { plan, process: await startOne(plan, { ...options, signal }) };
+      } catch (error) {
+        failure.abort(error);
+        throw error;
+      }
+    }),
   );
   const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const close = async () => {
     for (const { process } of all.toSorted((a, b) => stopRank(a.plan) - stopRank(b.plan))) await process.stop();
   };
-  const failed = settled.find((one) => one.status === "rejected");
-  if (failed !== undefined) {
+  if (signal.aborted) {
     await close();
-    throw failed.reason;
+    throw signal.reason;
   }
   return { all, close };
 }
