@@ -65,7 +65,7 @@ export function openLine(options: LineOptions, handlers: LineHandlers): Line {
     const url = options.urls[failures % options.urls.length] ?? "";
     const opened = new options.WebSocket(`${url.replace(/^http/, "ws").replace(/\/$/, "")}/v1/socket`);
     socket = opened;
-    opened.onmessage = (message) => {
+    opened.onmessage = (message: { readonly data: unknown }) => {
       if (socket === opened) receive(String(message.data));
     };
     opened.onclose = () => {
