@@ -1,0 +1,111 @@
+import { accountModel } from "@connect-hub/domain/account";
+import type { Vault } from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { contextOf, type LaneId } from "@connect-hub/domain/values";
+import { connectNats, listLanes, type NatsLink, openLane } from "@connect-hub/jetstream";
+import { openPool, type PostgresPool, pgApplier, pgFactSource } from "@connect-hub/postgres";
+import { type Projector, type ProjectorNews, startProjector } from "@connect-hub/projections";
+import { appLog } from "@connect-hub/runtime";
+import { openVault } from "@connect-hub/vault";
+import type { Logger } from "pino";
+import type { ProjectorConfig } from "./config.ts";
+
+export { BadSetting, type ProjectorConfig, readProjectorConfig } from "./config.ts";
+
+/** The projector app at work. */
+export interface RunningProjectors {
+  /** One for each lane. */
+  readonly projectors: ReadonlyMap<LaneId, Projector>;
+  close(): Promise<void>;
+}
+
+const models = { accounts: accountModel, rooms: roomModel };
+
+/**
+ * Starts a projector for each lane of the log. Resolves when it is connected and the vault is open; the tables catch up
+ * from there by themselves. Throws when there is no lane yet, or the vault's root key is not as it must be.
+ */
+export async function startProjectors(config: ProjectorConfig): Promise<RunningProjectors> {
+  const log = appLog("projector", config.HUB_LOG_LEVEL);
+  const link = await connectNats({
+    url: config.HUB_NATS_URL,
+    user: config.HUB_NATS_USER,
+    password: config.HUB_NATS_PASSWORD,
+    name: "projector",
+    inboxPrefix: "_INBOX_projector",
+  });
+  const pools = openPools(config, log);
+  const letGo = () => Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
+  try {
+    const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
+    const lanes = await listLanes(link, config.HUB_PREFIX);
+    if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+    const start = (lane: LaneId) => startOne(lane, { prefix: config.HUB_PREFIX, link, pools, vault, log });
+    const projectors = new Map(lanes.map(({ lane }) => [lane, start(lane)]));
+    return {
+      projectors,
+      async close() {
+        await Promise.all([...projectors.values()].map((projector) => projector.close()));
+        await letGo();
+      },
+    };
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
+}
+
+interface Pools {
+  readonly auth: PostgresPool;
+  readonly chat: PostgresPool;
+  readonly vault: PostgresPool;
+}
+
+function openPools(config: ProjectorConfig, log: Logger): Pools {
+  const onTrouble = (error: Error): void => log.warn({ err: error }, "a connection to Postgres broke");
+  const tables = { name: "projector", byKeyOnly: true, statementTimeoutMs: 60_000, onTrouble };
+  return {
+    auth: openPool(config.HUB_AUTH_URL, tables),
+    chat: openPool(config.HUB_CHAT_URL, { ...tables, max: 16 }),
+    vault: openPool(config.HUB_VAULT_URL, { name: "projector", max: 2, onTrouble }),
+  };
+}
+
+interface Parts {
+  readonly prefix: string;
+  readonly link: NatsLink;
+  readonly pools: Pools;
+  readonly vault: Vault;
+  readonly log: Logger;
+}
+
+function startOne(lane: LaneId, { prefix, link, pools, vault, log }: Parts): Projector {
+  const model = models[contextOf(lane)];
+  const pool = model.context === "accounts" ? pools.auth : pools.chat;
+  return startProjector({
+    lane,
+    openLane: () => openLane(link, { prefix, id: lane }),
+    model,
+    vault,
+    source: pgFactSource(pools, model.tables),
+    applier: pgApplier(pool, model),
+    onNews: (news) => tell(log.child({ lane }), news),
+  });
+}
+
+function tell(log: Logger, news: ProjectorNews): void {
+  switch (news.kind) {
+    case "started":
+      log.info({ n: news.checkpoint.n, generation: news.checkpoint.generation }, "projecting from this checkpoint on");
+      return;
+    case "overtaken":
+      log.info("the tables moved on by themselves; beginning again");
+      return;
+    case "trouble":
+      log.warn({ err: news.error }, "something is away; trying again");
+      return;
+    case "halted":
+      log.error({ err: news.error }, `HALTED: ${news.reason}`);
+      return;
+  }
+}

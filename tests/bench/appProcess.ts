@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A process of one or several apps. */
+export interface AppProcess {
+  readonly pid: number;
+  /** CPU seconds it has used. */
+  cpuSeconds(): number;
+  close(): Promise<void>;
+}
+
+/** Starts the apps with these settings and resolves when each says that it has started. */
+export async function startApps(apps: readonly string[], env: NodeJS.ProcessEnv): Promise<AppProcess> {
+  return startScripts(
+    apps.map((app) => `${checkout}apps/${app}/main.ts`),
+    env,
+    apps.length,
+  );
+}
+
+/** Starts TypeScript files in one process and resolves after that many messages of theirs. */
+export async function startScripts(
+  files: readonly string[],
+  env: NodeJS.ProcessEnv,
+  messages = 1,
+): Promise<AppProcess> {
+  const last = files.at(-1) ?? "";
+  const imports = files.slice(0, -1).flatMap((file) => ["--import", file]);
+  const args = ["--import", "tsx", ...imports, last];
+  const child = spawn(process.execPath, args, {
+    cwd: checkout,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  for (let heard = 0; heard < messages; heard++) await messageOf(child);
+  const pid = child.pid ?? 0;
+  return {
+    pid,
+    cpuSeconds: () => cpuSecondsOf(pid),
+    async close() {
+      if (child.exitCode !== null) return;
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      await gone;
+    },
+  };
+}
+
+/** CPU seconds that a process has used, in user and kernel mode. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+async function messageOf(child: ChildProcess): Promise<void> {
+  const gone = once(child, "exit").then(([code]) => {
+    throw new Error(`a process of the bench ended with ${code} before it had started`);
+  });
+  await Promise.race([once(child, "message"), gone]);
+}
+
+const ticksPerSecond = 100;

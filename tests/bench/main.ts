@@ -1,0 +1,19 @@
+import { append } from "./append.ts";
+import type { Bench } from "./bench.ts";
+
+import { hotRoom } from "./hotRoom.ts";
+import { project } from "./project.ts";
+
+const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project};
+
+const name = process.argv[2] ?? "";
+const bench = benches[name];
+if (bench === undefined) {
+  process.stderr.write(`There is no bench "${name}". Say one of: ${Object.keys(benches).join(", ")}.\n`);
+  process.exit(2);
+}
+const parts = await bench((line) => void process.stderr.write(`${line}\n`));
+const ok = parts.every((part) => part.ok);
+const [only] = parts;
+process.stdout.write(`${JSON.stringify(parts.length === 1 ? { ...only, name } : { name, ok, parts })}\n`);
+process.exit(ok ? 0 : 1);
