@@ -1,5 +1,5 @@
 import { accountTables, emailHashOf } from "@connect-hub/domain/account";
-import { type KeyedHashes, loadKeyedHashes, subjects, type Vault } from "@connect-hub/domain/kernel";
+import { type FactSource, type KeyedHashes, loadKeyedHashes, subjects, type Vault } from "@connect-hub/domain/kernel";
 import { roomTables } from "@connect-hub/domain/room";
 import { limits } from "@connect-hub/domain/values";
 import { commandSender, connectNats, type NatsLink } from "@connect-hub/jetstream";
@@ -59,7 +59,8 @@ export async function startEdge(config: EdgeConfig): Promise<RunningEdge> {
 
 interface Backends {
   readonly link: NatsLink;
-  readonly auth: PostgresPool;
+  readonly source: FactSource;
+  /** For queries that are not by key alone. */
   readonly chat: PostgresPool;
   readonly vault: Vault;
   readonly hashes: KeyedHashes;
@@ -73,8 +74,9 @@ async function openBackends(config: EdgeConfig, log: Logger, opened: (() => Prom
     opened.push(() => made.end());
     return made;
   };
-  const auth = pool(config.HUB_AUTH_URL, true, 4);
-  const chat = pool(config.HUB_CHAT_URL, false, 6);
+  const facts = { auth: pool(config.HUB_AUTH_URL, true, 4), chat: pool(config.HUB_CHAT_URL, true, 4) };
+  const source = pgFactSource(facts, [...accountTables, ...roomTables]);
+  const chat = pool(config.HUB_CHAT_URL, false, 4);
   const vault = await openVault({ db: pool(config.HUB_VAULT_URL, false, 2), rootFile: config.HUB_VAULT_ROOT });
   const hashes = await loadKeyedHashes(vault);
   const link = await connectNats({
@@ -88,7 +90,7 @@ async function openBackends(config: EdgeConfig, log: Logger, opened: (() => Prom
   const onError = (error: Error): void => log.warn({ err: error }, "Valkey is away");
   const valkey = await connectValkey(config.HUB_VALKEY_URL, { onError });
   opened.push(() => valkey.close());
-  return { link, auth, chat, vault, hashes, valkey };
+  return { link, source, chat, vault, hashes, valkey };
 }
 
 /** Sockets that are turned away at a time when the edge stops, and the pause between. */
@@ -102,10 +104,9 @@ const backpressureBytes = 1024 * 1024;
 async function openDoor(
   config: EdgeConfig,
   log: Logger,
-  { link, auth, chat, vault, hashes, valkey }: Backends,
+  { link, source, chat, vault, hashes, valkey }: Backends,
   opened: (() => Promise<unknown>)[],
 ): Promise<{ readonly port: number; drain(): Promise<void> }> {
-  const source = pgFactSource({ auth, chat }, [...accountTables, ...roomTables]);
   const here = sockets();
   const names = subjects(config.HUB_PREFIX);
   let server: Server | undefined;
