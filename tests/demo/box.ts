@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** What `hub status --json` says of one process. */
+export interface ProcessStatus {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly state: string | null;
+  readonly restarts: number;
+}
+
+/** What came of one `hub` command. */
+export interface HubResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A box of the demo's own, driven as an operator would drive it. */
+export interface Box {
+  readonly address: string;
+  readonly folder: string;
+  /** Runs `hub` on this box. */
+  hub(...args: readonly string[]): Promise<HubResult>;
+  /** All servers and apps, by name: `nats`, `postgres`, `valkey`, `edge`, `commands`, `projector`. */
+  processes(): Promise<readonly ProcessStatus[]>;
+  /** Stops it and removes its folder. */
+  close(): Promise<void>;
+}
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const hubMain = join(checkout, "apps/hub/main.ts");
+
+/** Free ports, every app a process of its own, and none of the machine's settings but where servers come from. */
+const environment: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HUB_"))),
+  ...(process.env.HUB_SERVERS && { HUB_SERVERS: process.env.HUB_SERVERS }),
+  ...(process.env.HUB_CACHE && { HUB_CACHE: process.env.HUB_CACHE }),
+  HUB_PORT: "0",
+  HUB_NATS_PORT: "0",
+  HUB_POSTGRES_PORT: "0",
+  HUB_VALKEY_PORT: "0",
+  HUB_PROCESSES: "edge,commands,projector",
+};
+
+/** Starts a box in a fresh folder. Throws with what `hub up` said when it can't. */
+export async function startBox(): Promise<Box> {
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-demo-"));
+  const hub = (...args: readonly string[]) => runHub(["--data", folder, ...args]);
+  const close = async () => {
+    await hub("down");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const up = await hub("up");
+  if (up.code !== 0) {
+    await close();
+    throw new Error(`hub up ended with ${up.code}:\n${up.stdout}${up.stderr}`);
+  }
+  const { address } = parseStatus((await hub("status", "--json")).stdout);
+  return {
+    address,
+    folder,
+    hub,
+    close,
+    processes: async () => parseStatus((await hub("status", "--json")).stdout).all,
+  };
+}
+
+interface Status {
+  readonly address: string;
+  readonly servers: readonly (Omit<ProcessStatus, "name"> & { readonly kind: string })[];
+  readonly processes: readonly ProcessStatus[];
+}
+
+function parseStatus(json: string) {
+  const { address, servers, processes }: Status = JSON.parse(json);
+  return { address, all: [...servers.map(({ kind, ...rest }) => ({ ...rest, name: kind })), ...processes] };
+}
+
+function runHub(args: readonly string[]): Promise<HubResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", "tsx", hubMain, ...args], { cwd: checkout, env: environment });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
+  });
+}

@@ -1,0 +1,136 @@
+import { rmSync } from "node:fs";
+import { type Box, startBox } from "./box.ts";
+import { type Heads, pagedHistories, recordsOf, resumedRecords, waitForRecords } from "./evidence.ts";
+import { type Acknowledged, openJournal, readJournal } from "./journal.ts";
+import { type Finding, judge } from "./judge.ts";
+import { aimAt, type Victim, victims } from "./kill.ts";
+import { operatorFindings } from "./operator.ts";
+import { gather, type Person } from "./people.ts";
+import { linesOf, perform, type Stage, setStage } from "./perform.ts";
+import { type Act, castOf, readPlay } from "./play.ts";
+import { breakBox, type Sabotage } from "./sabotage.ts";
+
+export interface DemoOptions {
+  /** What is done behind the system's back before it is judged. */
+  readonly sabotage: Sabotage | undefined;
+  readonly say: (text: string) => void;
+  /** Called with what ends the box, as soon as there is one. */
+  readonly onBox: (close: () => Promise<void>) => void;
+}
+
+/** How many commands are repeated at the end, and how often a client's line is cut. */
+const repeats = 25;
+const linesPerCut = 300;
+
+/** Runs the whole demo; the answer is the verdict. */
+export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
+  const acts = readPlay();
+  say("Starting a box of its own …");
+  const box = await startBox();
+  onBox(box.close);
+  const journalFile = `${box.folder}.journal`;
+  const journal = openJournal(journalFile);
+  try {
+    say(`Registering ${castOf(acts).length} people and connecting them to ${box.address} …`);
+    const people = await gather(castOf(acts), box.address, journal);
+    const stage = await setStage(acts, people);
+    for (const [index, act] of acts.entries())
+      await playAct(act, victims[index] ?? "edge", { box, stage, people, say });
+    const acknowledged = readJournal(journalFile);
+    const repeated = await repeatSome(acknowledged, people);
+    const heads = headsOf(acknowledged);
+    const live = await closeRecords(people, heads);
+    const caughtUp = await box.hub("wait-caught-up");
+    if (caughtUp.code !== 0) throw new Error(`The projector does not catch up: ${caughtUp.stderr}`);
+    if (sabotage !== undefined) {
+      say(`Sabotage: ${sabotage} …`);
+      await breakBox(box, sabotage, sceneToBreak(acts, stage));
+    }
+    say("Resuming, paging, verifying, replaying …");
+    const records = [...live, ...(await resumedRecords(box, people, heads))];
+    const rooms = await pagedHistories(box, acts, stage);
+    return [...judge({ journal: acknowledged, rooms, records }), repeated, ...(await operatorFindings(box))];
+  } finally {
+    journal.close();
+    rmSync(journalFile, { force: true });
+    await box.close();
+  }
+}
+
+interface Scenery {
+  readonly box: Box;
+  readonly stage: Stage;
+  readonly people: readonly Person[];
+  readonly say: (text: string) => void;
+}
+
+/** Speaks an act and kills something in its middle; the talk goes on all the while. */
+async function playAct(act: Act, victim: Victim, { box, stage, people, say }: Scenery): Promise<void> {
+  const startedAt = performance.now();
+  const aim = await aimAt(box, victim);
+  let lines = 0;
+  let silence = { since: Number.NaN, longest: 0 };
+  await perform(act, stage, {
+    async onMiddle() {
+      aim.kill();
+      silence = { since: performance.now(), longest: 0 };
+      await aim.isBack();
+    },
+    onLine() {
+      lines += 1;
+      const now = performance.now();
+      if (!Number.isNaN(silence.since)) {
+        silence = { since: now, longest: Math.max(silence.longest, now - silence.since) };
+      }
+      if (lines % linesPerCut === 0) people[lines % people.length]?.client.cutLine();
+    },
+  });
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const what = `${linesOf(act)} lines in ${act.scenes.length} rooms`;
+  const took = seconds(performance.now() - startedAt);
+  say(
+    `  Act ${act.name.padEnd(3)} ${what}, ${took}; ${victim} killed, the longest silence after it ${seconds(silence.longest)}`,
+  );
+}
+
+/** Sends some commands again, with their keys: each must be told what it was told the first time. */
+async function repeatSome(journal: readonly Acknowledged[], people: readonly Person[]): Promise<Finding> {
+  const step = Math.max(1, Math.floor(journal.length / repeats));
+  const chosen = journal.filter((_, index) => index % step === 0);
+  const faults = await Promise.all(
+    chosen.map(async ({ key, by, method, data, room, s }) => {
+      const person = people.find(({ session }) => session.user === by);
+      const answer = await person?.client.command(method, data as never, { key });
+      return answer?.room === room && answer.s === s
+        ? []
+        : [`${method} ${key} was ${s}, now ${JSON.stringify(answer)}`];
+    }),
+  );
+  return {
+    check: "a repeated command gets its first answer",
+    looked: `${chosen.length} commands`,
+    faults: faults.flat(),
+  };
+}
+
+/** Waits until all live records are complete, takes them, and hangs up. */
+async function closeRecords(people: readonly Person[], heads: Heads) {
+  const connections = people.map(({ client, told, name }) => {
+    return { client, told, name, heads: new Map([...heads].filter(([room]) => client.rooms.has(room))) };
+  });
+  await waitForRecords(connections);
+  for (const { client } of connections) client.close();
+  return connections.flatMap((one) => recordsOf(one.name, "live", one.told, one.heads));
+}
+
+function headsOf(journal: readonly Acknowledged[]): Heads {
+  const heads = new Map<string, number>();
+  for (const { room, s } of journal) heads.set(room, Math.max(heads.get(room) ?? 0, s));
+  return heads;
+}
+
+/** A room whose last two events are both messages. */
+function sceneToBreak(acts: readonly Act[], stage: Stage): string {
+  const scene = acts.flatMap(({ scenes }) => scenes).find(({ lines: { length } }) => length % 5 > 1);
+  return stage.rooms.get(scene?.title ?? "") ?? "";
+}

@@ -1,0 +1,44 @@
+import type { Box, ProcessStatus } from "./box.ts";
+import { waitFor } from "./waitFor.ts";
+
+/** What is killed in each act. */
+export const victims = ["edge", "commands", "projector", "nats", "postgres"] as const;
+export type Victim = (typeof victims)[number];
+
+const backMs = 60_000;
+
+/** Finds the process now, so that it can be killed later at an exact moment; `kill` is SIGKILL. */
+export async function aimAt(
+  box: Box,
+  name: Victim,
+): Promise<{ readonly kill: () => void; readonly isBack: () => Promise<void> }> {
+  const before = await statusOf(box, name);
+  return {
+    kill: () => process.kill(before.pid ?? 0, "SIGKILL"),
+    isBack: () =>
+      waitFor(
+        `${name} is back`,
+        async () => {
+          const now = await statusOf(box, name);
+          const isNew = now.pid !== null && now.pid !== before.pid && now.state === "ready";
+          return isNew && (await isReady(box));
+        },
+        backMs,
+        200,
+      ),
+  };
+}
+
+async function statusOf(box: Box, name: Victim): Promise<ProcessStatus> {
+  const found = (await box.processes()).find((one) => one.name === name);
+  if (found === undefined) throw new Error(`The box has no process ${name}.`);
+  return found;
+}
+
+async function isReady(box: Box): Promise<boolean> {
+  try {
+    return (await fetch(`${box.address}/ready`)).ok;
+  } catch {
+    return false;
+  }
+}
