@@ -41,6 +41,8 @@ export interface FollowingOptions {
   readonly log: Logger;
   /** Sends to the sockets in a room's topic. */
   publish(room: string, body: Uint8Array): void;
+  /** Another writer took over; the former one appends no more. */
+  onNewWriter(lane: LaneId, former: string): void;
   /** A user with sockets here came into a room. */
   onEnter(user: string, room: string): void;
 }
@@ -54,7 +56,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
   const { link, prefix, source, vault, log } = options;
   const names = subjects(prefix);
   const recent = recentEntrants(Date.now);
-  const known = writers(() => performance.now());
+  const known = writers(() => performance.now(), options.onNewWriter);
   const lanes = new LateLanes();
 
   const feeds = roomFeeds({

@@ -111,16 +111,17 @@ async function openDoor(
   const names = subjects(config.HUB_PREFIX);
   let server: Server | undefined;
   let isOpen = true;
+  const sender = commandSender(link, { onMalformed: (what) => log.error(what) });
+  opened.push(async () => sender.close());
   const following = await startFollowing({
     ...{ link, prefix: config.HUB_PREFIX, source, vault, sockets: here, log },
     publish: (room, body) => server?.publish(room, body),
+    onNewWriter: (lane, former) => sender.abandon(names.commands(lane, former)),
     onEnter(user, room) {
       for (const connection of here.ofUser(user)) void announceRoom(connection, room, sources);
     },
   });
   opened.push(() => following.close());
-  const sender = commandSender(link, { onMalformed: (what) => log.error(what) });
-  opened.push(async () => sender.close());
   const { lanes, writers, feeds } = following;
   const onBug = (error: unknown): void => log.error({ err: error }, "a bug: a request failed");
   const sources: HttpSources = {

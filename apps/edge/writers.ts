@@ -13,8 +13,8 @@ export interface Writers {
 /** Three beats and a half. */
 const silentAfterMs = 3_500;
 
-/** `now`: a clock in milliseconds that never goes back. */
-export function writers(now: () => number): Writers {
+/** `now`: a clock in milliseconds that never goes back. `onChange` hears of each writer that another one took over from. */
+export function writers(now: () => number, onChange: (lane: LaneId, former: string) => void = () => {}): Writers {
   const known = new Map<LaneId, { term: number; writer: string; heardAt: number }>();
   return {
     of(lane) {
@@ -23,7 +23,10 @@ export function writers(now: () => number): Writers {
     },
     termOf: (lane) => known.get(lane)?.term ?? 0,
     heard({ lane, term, writer }) {
-      if (term >= (known.get(lane)?.term ?? 0)) known.set(lane, { term, writer, heardAt: now() });
+      const former = known.get(lane);
+      if (former !== undefined && term < former.term) return;
+      known.set(lane, { term, writer, heardAt: now() });
+      if (former !== undefined && former.writer !== writer) onChange(lane, former.writer);
     },
   };
 }

@@ -14,9 +14,14 @@ export interface CommandSender {
   /**
    * Sends `command` to `subject`, together with all that this turn of the event loop gives for it. Never rejects.
    * `Unavailable`: nobody takes commands there, or the connection was lost before an answer came. `DeadlinePassed`: no
-   * answer came in time. With both the command may or may not have been done: the same command, sent again, tells.
+   * answer came in time. `LaneMoved`: see `abandon`. With all three the command may or may not have been done: the same command, sent again, tells.
    */
   send(subject: string, command: Command): Promise<CommandReply>;
+  /**
+   * Answers what was sent to `subject` and is still open with `LaneMoved`: call it when the log shows that another writer
+   * took over, so that the one behind `subject` can't append any more.
+   */
+  abandon(subject: string): void;
   /** Answers what is open with `Unavailable` and takes nothing more. */
   close(): void;
 }
@@ -29,6 +34,7 @@ export interface CommandSenderOptions {
 }
 
 interface Waiting {
+  readonly subject: string;
   /** The number of the message that it went out with; 0 before. */
   message: number;
   readonly giveUpAt: number;
@@ -37,6 +43,7 @@ interface Waiting {
 
 const sweepMs = 100;
 const unavailable: CommandReply = { refused: { code: "Unavailable" } };
+const laneMoved: CommandReply = { refused: { code: "LaneMoved" } };
 const deadlinePassed: CommandReply = { refused: { code: "DeadlinePassed" } };
 
 /** One sender serves a whole process: one inbox, one subscription, one timer. */
@@ -81,8 +88,12 @@ class NatsCommandSender implements CommandSender {
     this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
     const giveUpAt = command.deadlineAt + (this.#options.graceMs ?? 500);
     return new Promise((answer) => {
-      this.#waiting.set(c, { message: 0, giveUpAt, answer });
+      this.#waiting.set(c, { subject, message: 0, giveUpAt, answer });
     });
+  }
+
+  abandon(subject: string): void {
+    this.#answerAll((waiting) => waiting.subject === subject && waiting.message > 0, laneMoved);
   }
 
   close(): void {
@@ -124,8 +135,8 @@ class NatsCommandSender implements CommandSender {
     this.#waiting.delete(c);
   }
 
-  #answerAll(which: (waiting: Waiting) => boolean): void {
-    for (const [c, waiting] of this.#waiting) if (which(waiting)) this.#settle(c, unavailable);
+  #answerAll(which: (waiting: Waiting) => boolean, reply: CommandReply = unavailable): void {
+    for (const [c, waiting] of this.#waiting) if (which(waiting)) this.#settle(c, reply);
   }
 
   #sweep(): void {

@@ -151,6 +151,16 @@ test("a lost connection answers what is open with `Unavailable`, and the link wo
   await server.close();
 });
 
+test("what was sent to a writer that lost its lane is answered `LaneMoved`", async () => {
+  const taken: string[] = [];
+  await serve((received) => void taken.push(received.key.id));
+  const open = sender.send(subject, command("open"));
+  await vi.waitFor(() => expect(taken).toEqual(["open"]));
+  sender.abandon(`${subject}x`);
+  sender.abandon(subject);
+  expect(await open).toEqual({ refused: { code: "LaneMoved" } });
+});
+
 test("a closed sender answers everything with `Unavailable`", async () => {
   await serve(() => undefined);
   const open = sender.send(subject, command("a"));
