@@ -1,10 +1,4 @@
 import { Command, CommanderError } from "commander";
-import { registerDown } from "./commands/down.ts";
-import { registerEvents } from "./commands/events.ts";
-import { registerPaths } from "./commands/paths.ts";
-import { registerServe } from "./commands/serve.ts";
-import { registerStatus } from "./commands/status.ts";
-import { registerUp } from "./commands/up.ts";
 import { type HubConfig, readConfig } from "./config.ts";
 import { exitCodeOf, exitCodes } from "./exitCodes.ts";
 
@@ -19,14 +13,24 @@ export interface CommandContext {
 /** Adds one group of commands to `hub`. A new group is a file in `commands/` and a line in `groups`. */
 export type RegisterCommands = (program: Command, context: CommandContext) => void;
 
-const groups: readonly RegisterCommands[] = [
-  registerServe,
-  registerUp,
-  registerDown,
-  registerStatus,
-  registerEvents,
-  registerPaths,
-];
+// By the first word of the command line. Each is loaded only when it is meant: the clients of all servers together cost most
+// of a second, and `up`, `down` and `status` don't need them.
+const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
+  serve: async () => (await import("./commands/serve.ts")).registerServe,
+  up: async () => (await import("./commands/up.ts")).registerUp,
+  down: async () => (await import("./commands/down.ts")).registerDown,
+  status: async () => (await import("./commands/status.ts")).registerStatus,
+  events: async () => (await import("./commands/events.ts")).registerEvents,
+  paths: async () => (await import("./commands/paths.ts")).registerPaths,
+};
+
+async function groupsFor(args: readonly string[]): Promise<readonly RegisterCommands[]> {
+  const named = Object.keys(groups).filter((name) => args.includes(name));
+  // Help, and what is no command, need the whole list.
+  const isHelp = args.includes("help") || args[0]?.startsWith("-h") === true || args[0] === "--help";
+  const wanted = named.length === 0 || isHelp ? Object.keys(groups) : named;
+  return Promise.all(wanted.flatMap((name) => groups[name]?.() ?? []));
+}
 
 /** Runs `hub` with its arguments; the answer is the exit code. Results go to stdout, progress and errors to stderr. */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
@@ -43,7 +47,7 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = p
       code = given;
     },
   };
-  for (const register of groups) register(program, context);
+  for (const register of await groupsFor(args)) register(program, context);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
