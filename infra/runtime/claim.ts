@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { type DataFolder, openDataFolder } from "./dataFolder.ts";
 import { RuntimeError } from "./errors.ts";
 import { readTextIfThere, remove } from "./files.ts";
+import { endLeftover, readIdentity, writeIdentity } from "./pidFile.ts";
 import { isErrno } from "./ports.ts";
 import { identifyProcess, isRunning, type ProcessIdentity } from "./processIdentity.ts";
-import { endLeftover, readIdentity, writeIdentity } from "./supervisedProcess.ts";
 
 /**
  * Makes this process the only one that starts servers in a data folder, until `release` or its end.

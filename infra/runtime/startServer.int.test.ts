@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "./ask.ts";
+import { writeIdentity } from "./pidFile.ts";
 import { freePort } from "./ports.ts";
 import { identifyProcess, isRunning } from "./processIdentity.ts";
 import { type ServerKind, serverFacts, serverKinds } from "./serverKinds.ts";
 import { type RunningServer, startServer } from "./startServer.ts";
 import { startServers } from "./startServers.ts";
-import { writeIdentity } from "./supervisedProcess.ts";
 import { waitFor } from "./waitFor.ts";
 
 let root: string;

@@ -3,13 +3,14 @@ import { type DataFolder, openDataFolder, usableCacheFolder } from "./dataFolder
 import { RuntimeError } from "./errors.ts";
 import { type FindOptions, findServer } from "./findServer.ts";
 import { natsRecipe, openNatsRecipe } from "./nats.ts";
+import { endLeftover } from "./pidFile.ts";
 import { assertPortFree, freePort } from "./ports.ts";
 import { postgresAccount, postgresMajorOf, postgresRecipe } from "./postgres.ts";
 import { defaultCacheFolder } from "./privateCopy.ts";
 import type { Launch, Recipe } from "./recipe.ts";
 import { type ServerKind, serverFacts } from "./serverKinds.ts";
 import type { Account, ServerProgram } from "./serverProgram.ts";
-import { endLeftover, type SupervisedProcess, type SuperviseOptions, superviseProcess } from "./supervisedProcess.ts";
+import { type SupervisedProcess, type SuperviseOptions, superviseProcess } from "./supervisedProcess.ts";
 import { valkeyRecipe } from "./valkey.ts";
 
 /** How to start one server. */

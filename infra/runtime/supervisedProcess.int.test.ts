@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readIdentity } from "./pidFile.ts";
 import { identifyProcess } from "./processIdentity.ts";
-import { type ProcessPlan, readIdentity, superviseProcess } from "./supervisedProcess.ts";
+import { type ProcessPlan, superviseProcess } from "./supervisedProcess.ts";
 import { waitFor } from "./waitFor.ts";
 
 let root: string;

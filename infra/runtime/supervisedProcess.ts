@@ -3,8 +3,9 @@ import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RuntimeError } from "./errors.ts";
-import { readTextIfThere, remove, writeFileAtomic } from "./files.ts";
-import { endProcess, identifyProcess, type ProcessIdentity } from "./processIdentity.ts";
+import { readTextIfThere, remove } from "./files.ts";
+import { endLeftover, writeIdentity } from "./pidFile.ts";
+import { endProcess, identifyProcess } from "./processIdentity.ts";
 import { waitFor } from "./waitFor.ts";
 
 /** How to run a process and how to tell that it works. */
@@ -74,24 +75,6 @@ export async function superviseProcess(
   const process = new Supervised(plan, onChange);
   await process.begin(signal);
   return process;
-}
-
-/** Ends the process that a pid file names, if that very process still runs, and removes the file. */
-export async function endLeftover(pidFile: string, signal: NodeJS.Signals, timeoutMs: number): Promise<void> {
-  const identity = readIdentity(pidFile);
-  if (identity !== undefined) await endProcess(identity, signal, timeoutMs);
-  remove(pidFile);
-}
-
-/** The identity in a pid file; `undefined` when there is none. */
-export function readIdentity(pidFile: string): ProcessIdentity | undefined {
-  const [pid, startedAt] = (readTextIfThere(pidFile) ?? "").split("\n");
-  return pid === undefined || startedAt === undefined ? undefined : { pid: Number(pid), startedAt };
-}
-
-/** Writes a pid file for a running process. */
-export function writeIdentity(pidFile: string, identity: ProcessIdentity): void {
-  writeFileAtomic(pidFile, `${identity.pid}\n${identity.startedAt}\n`);
 }
 
 class Supervised implements SupervisedProcess {
