@@ -42,7 +42,9 @@ export class CommandPreparer {
       } else if (pending.foreign === undefined) {
         const deadlineAt = Math.min(command.deadlineAt, Date.now() + foreignWaitMs);
         const refs = definition.foreign?.(command) ?? [];
-        pending.foreign = (await foreign?.load(refs, command.after, deadlineAt)) ?? new Map();
+        // Without such a need there is nothing to wait for, however far behind the other lane's tables are.
+        const loaded = refs.length === 0 ? undefined : await foreign?.load(refs, command.after, deadlineAt);
+        pending.foreign = loaded ?? new Map();
       } else if (pending.prepared === undefined) {
         const facts = factsOf({ get: (ref) => pending.foreign?.get(ref) }, view);
         pending.prepared = (await definition.prepare?.(command, facts, this.#parts.prepare)) ?? {};
