@@ -166,7 +166,15 @@ export class Connection implements FeedSocket {
 
   /** Something was dropped: its rooms stop until it has read on. */
   fallBehind(): void {
+    if (this.#isSlow) return;
     this.#isSlow = true;
+    // Not at once: the server may be walking through the topics that this leaves.
+    setImmediate(() => {
+      if (this.isOpen && this.#isSlow) this.#stopRooms();
+    });
+  }
+
+  #stopRooms(): void {
     for (const reader of this.readers.values()) this.#options.stop(reader);
   }
 
@@ -174,6 +182,7 @@ export class Connection implements FeedSocket {
   drained(): void {
     if (this.#socket.bufferedBytes < calmBytes) for (const wake of this.#waiting.splice(0)) wake();
     if (!this.#isSlow || this.#socket.bufferedBytes > 0) return;
+    this.#stopRooms();
     this.#isSlow = false;
     this.tell({ resync: { rooms: [...this.readers.keys()] } });
   }

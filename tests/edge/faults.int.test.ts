@@ -1,0 +1,165 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { freePort } from "@connect-hub/runtime";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { openRawWebSocket } from "../setup/rawWebSocket.ts";
+import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
+
+let chat: ChatUnderTest;
+let edge: StartedEdge;
+let projector: { close(): Promise<void> };
+beforeAll(async () => {
+  const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl"), valkeyUrl: inject("valkeyUrl") };
+  chat = await chatUnderTest(servers);
+  await chat.startCommands();
+  projector = await chat.startProjector();
+  edge = await chat.startEdge();
+});
+afterAll(() => chat?.close());
+
+const upTo = (s: number) => Array.from({ length: s }, (_, at) => at + 1);
+const numbers = (events: readonly string[]) => events.map((event) => Number.parseInt(event, 10));
+
+/** Somebody alone in a room, connected; `say` posts that many messages at once. */
+async function alone(url: string | readonly string[] = edge.url) {
+  const ada = await chat.person(edge, "ada");
+  const a = ada.connect({ url });
+  const { room } = await a.client.command("createRoom", { name: "Engine" });
+  const say = (count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, at) => a.client.command("postMessage", { room, text: `message ${at}` })),
+    );
+  return { ada, a, room, say };
+}
+
+describe("while the projector stands still", () => {
+  test("people register, sign in, talk, page and resume; what was just told is seen", async () => {
+    await projector.close();
+    const { ada, a, room, say } = await alone();
+    await say(30);
+    await expect.poll(() => numbers(a.events(room))).toEqual(upTo(31));
+    expect((await a.client.query("history", { room, limit: 5 })).events.map(({ s }) => s)).toEqual([
+      27, 28, 29, 30, 31,
+    ]);
+    const second = ada.connect();
+    await expect.poll(() => numbers(second.events(room))).toEqual(upTo(31));
+    const epoch = a.client.rooms.get(room)?.epoch ?? "";
+    const resumed = ada.connect({ cursors: { [room]: [epoch, 11] } });
+    await expect.poll(() => numbers(resumed.events(room))).toEqual(upTo(31).slice(11));
+    expect(resumed.told).not.toContain("reset");
+    const bob = await chat.person(edge, "bob");
+    expect(await a.client.query("findPerson", { email: bob.email })).toEqual({ id: bob.user, name: "bob" });
+    const adding = a.client.command("addMember", { room, user: bob.user });
+    projector = await chat.startProjector();
+    expect(await adding).toEqual({ room, s: 32 });
+    expect((await a.client.query("members", { room })).members.map(({ id }) => id)).toContain(bob.user);
+  });
+});
+
+describe("a resume", () => {
+  test("that has more to bring than it may begins the room anew", async () => {
+    const { ada, a, room, say } = await alone();
+    await say(1_010);
+    const epoch = a.client.rooms.get(room)?.epoch ?? "";
+    await expect.poll(() => a.events(room).length).toBe(1_011);
+    const most = ada.connect({ cursors: { [room]: [epoch, 11] } });
+    await expect.poll(() => numbers(most.events(room))).toEqual(upTo(1_011).slice(11));
+    const tooMuch = ada.connect({ cursors: { [room]: [epoch, 10] } });
+    await expect.poll(() => numbers(tooMuch.events(room))).toEqual(upTo(1_011));
+    expect([most.told.includes("reset"), tooMuch.told.includes("reset")]).toEqual([false, true]);
+  });
+
+  test.each([
+    ["of another epoch", "00000000", 2],
+    ["from beyond the head", undefined, 99],
+  ])("with a cursor %s begins the room anew", async (_, otherEpoch, s) => {
+    const { ada, a, room, say } = await alone();
+    await say(3);
+    const epoch = otherEpoch ?? a.client.rooms.get(room)?.epoch ?? "";
+    const talker = ada.connect({ cursors: { [room]: [epoch, s] } });
+    await expect.poll(() => talker.told).toContain("reset");
+    await expect.poll(() => numbers(talker.events(room))).toEqual(upTo(4));
+  });
+});
+
+describe("with two edges", () => {
+  test("who is turned away by one goes on at the other; nothing is lost or doubled", async () => {
+    const first = await chat.startEdge();
+    const { a, room, say } = await alone([first.url, edge.url]);
+    const talking = (async () => {
+      for (let round = 0; round < 20; round++) await say(10);
+    })();
+    await expect.poll(() => a.events(room).length).toBeGreaterThan(30);
+    await first.close();
+    await talking;
+    await expect.poll(() => numbers(a.events(room))).toEqual(upTo(201));
+    expect(a.told.filter((told) => told === "online").length).toBe(2);
+  });
+});
+
+describe("an edge that is killed", () => {
+  const started: ChildProcess[] = [];
+  afterAll(() => {
+    for (const child of started) child.kill("SIGKILL");
+  });
+
+  async function startProcess(port: number): Promise<ChildProcess> {
+    const main = fileURLToPath(new URL("../../apps/edge/main.ts", import.meta.url));
+    const child = spawn(process.execPath, ["--import", "tsx", main], {
+      env: { ...process.env, ...chat.box.env, HUB_PORT: String(port) },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    started.push(child);
+    await once(child, "message");
+    return child;
+  }
+
+  test("and comes back is found again by its clients; each command happens once, each event comes once", async () => {
+    const port = await freePort();
+    const child = await startProcess(port);
+    const { a, room, say } = await alone(`http://127.0.0.1:${port}`);
+    const talking = (async () => {
+      for (let round = 0; round < 40; round++) await say(10);
+    })();
+    await expect.poll(() => a.events(room).length).toBeGreaterThan(100);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await startProcess(port);
+    await talking;
+    await expect.poll(() => numbers(a.events(room)), { timeout: 10_000 }).toEqual(upTo(401));
+    const { head } = await a.client.query("history", { room, limit: 1 });
+    expect(head).toBe(401);
+  });
+});
+
+describe("a reader that is too slow", () => {
+  test("loses its rooms until it has read on, then resumes them in place", async () => {
+    const { ada, a, room } = await alone();
+    const raw = await openRawWebSocket(edge.port, "/v1/socket");
+    raw.send(JSON.stringify({ auth: { token: ada.session.token } }));
+    await expect.poll(() => raw.received.some((frame) => frame.includes('"ready"'))).toBe(true);
+    raw.tcp.pause();
+    const text = "x".repeat(8_000);
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(Array.from({ length: 50 }, () => a.client.command("postMessage", { room, text })));
+    }
+    raw.tcp.resume();
+    await expect.poll(() => raw.received.some((frame) => frame.includes('"resync"')), { timeout: 10_000 }).toBe(true);
+    const seen = () => {
+      const frames = raw.received.filter((frame) => /^(\{"r"|\[)/.test(frame));
+      return frames.flatMap((frame) => [JSON.parse(frame)].flat() as { s: number }[]).map(({ s }) => s);
+    };
+    const before = seen();
+    const last = before.at(-1) ?? 1;
+    expect(before).toEqual(Array.from({ length: before.length }, (_, at) => at + 2));
+    expect(last).toBeLessThan(1_001);
+    const epoch = a.client.rooms.get(room)?.epoch ?? "";
+    raw.send(JSON.stringify({ resume: { [room]: [epoch, last] } }));
+    await expect.poll(() => raw.received.some((frame) => frame.includes('"resumed"')), { timeout: 10_000 }).toBe(true);
+    await a.client.command("postMessage", { room, text: "live again" });
+    await expect.poll(() => seen().at(-1)).toBe(1_002);
+    expect(seen()).toEqual(Array.from({ length: 1_001 }, (_, at) => at + 2));
+    raw.close(1000);
+  });
+});
