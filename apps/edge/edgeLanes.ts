@@ -20,6 +20,8 @@ export interface EdgeLanes {
   ofRoom(room: string): LaneFollower;
   /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
   fresh(followers: readonly LaneFollower[]): Promise<void>;
+  /** Throws `Refused` (`BadPosition`) unless `token` names positions of these lanes in their present epochs. */
+  checkToken(token: string): void;
   /** Waits until the followers have what `token` names. Throws `Refused`: `BadPosition` or `NotCaughtUp`. */
   waitFor(token: string | undefined): Promise<void>;
   /** The token of where these followers are. */
@@ -40,10 +42,14 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
       throw new LogUnavailable(`this edge is behind ${follower.lane.id}`);
   }
 
-  async function reach(lane: string, epoch: string, n: number): Promise<void> {
-    const follower = byId.get(lane);
-    if (follower === undefined || epoch8(follower.lane.epoch) !== epoch) throw new Refused("BadPosition", lane);
-    if (!(await follower.reached(n, positionTimeoutMs))) throw new Refused("NotCaughtUp");
+  function named(token: string): readonly { readonly follower: LaneFollower; readonly n: number }[] {
+    const position = decodePosition(token);
+    if (position === undefined) throw new Refused("BadPosition");
+    return Object.entries(position).map(([lane, [epoch, n] = ["", 0]]) => {
+      const follower = byId.get(lane);
+      if (follower === undefined || epoch8(follower.lane.epoch) !== epoch) throw new Refused("BadPosition", lane);
+      return { follower, n };
+    });
   }
 
   return {
@@ -56,11 +62,11 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
       return follower;
     },
     fresh: async (followers) => void (await Promise.all(followers.map(freshOne))),
+    checkToken: (token) => void named(token),
     async waitFor(token) {
-      if (token === undefined) return;
-      const position = decodePosition(token);
-      if (position === undefined) throw new Refused("BadPosition");
-      await Promise.all(Object.entries(position).map(([lane, wanted]) => wanted && reach(lane, ...wanted)));
+      const wanted = token === undefined ? [] : named(token);
+      const reached = await Promise.all(wanted.map(({ follower, n }) => follower.reached(n, positionTimeoutMs)));
+      if (reached.includes(false)) throw new Refused("NotCaughtUp");
     },
     position: (followers) =>
       encodePosition(followers.reduce<Position>((sum, { lane, view }) => Object.assign(sum, at(lane, view.head)), {})),

@@ -28,6 +28,8 @@ export interface Reader {
 }
 
 export interface RoomFeedsOptions {
+  /** A clock in milliseconds that never goes back; the process's if left out. */
+  readonly now?: () => number;
   /** Sends to every socket that subscribed to the topic of the room. */
   publish(room: string, body: Uint8Array): void;
   /** Begins to receive the room's live frames, which go to `live`; returns what ends that. */
@@ -55,6 +57,15 @@ export interface RoomFeeds {
   headOf(room: string): number | undefined;
 }
 
+/**
+ * Writing to many sockets costs some 7 µs each, however much it is. A room that talks faster than all its readers can be
+ * written to is published in gathered turns: so long after one publish the next one waits, up to a maximum.
+ */
+const paceMsPerReader = 0.02;
+const maxPaceMs = 25;
+/** Rooms whose pace would be shorter are not worth a timer. */
+const minPaceMs = 2;
+
 /** Bytes of events that are kept for one reader; beyond that it has to resume. */
 const maxHeldBytes = 1024 * 1024;
 
@@ -72,6 +83,10 @@ interface Feed {
   readonly unsubscribe: () => void;
   readonly started: Promise<void>;
   sequence: RoomSequence | undefined;
+  /** What waits for the next turn of its topic, and when that may be. */
+  gathered: Uint8Array[];
+  nextTurnAt: number;
+  timer: NodeJS.Timeout | undefined;
   /** What came before the sequence was known. */
   early: ((sequence: RoomSequence) => readonly RoomFrame[])[];
   /** The latest beginning of a live reader's history. */
@@ -79,6 +94,7 @@ interface Feed {
 }
 
 export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
+  const now = options.now ?? (() => performance.now());
   const feeds = new Map<string, Feed>();
   /** Rooms with events in the log since the last sweep, and in the sweep before. */
   let fresh = new Set<string>();
@@ -91,6 +107,9 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
       unsubscribe: options.subscribe(room),
       started: options.headOf(room).then((s) => start(room, feed, s)),
       sequence: undefined,
+      gathered: [],
+      nextTurnAt: 0,
+      timer: undefined,
       early: [],
       latestFrom: 1,
     };
@@ -101,6 +120,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   }
 
   function close(room: string, feed: Feed): void {
+    flush(room, feed);
     feed.unsubscribe();
     if (feeds.get(room) === feed) feeds.delete(room);
   }
@@ -125,12 +145,49 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
 
   function publish(room: string, feed: Feed, frame: RoomFrame): void {
     // Most readers were there from the beginning; only then is it worth to look for what some of them may not see.
-    if (feed.latestFrom === 1 || lowestReference(frame) >= feed.latestFrom) options.publish(room, frame.body);
-    else
+    if (feed.latestFrom === 1 || lowestReference(frame) >= feed.latestFrom) toTopic(room, feed, frame.body);
+    else {
+      flush(room, feed);
       for (const reader of feed.readers.values())
         if (reader.phase === "live") reader.socket.sendEvents(bodySeenFrom(frame, reader.from));
+    }
     for (const reader of feed.held) keep(reader, frame);
     if (frame.membership) cutLeavers(room, feed, frame);
+  }
+
+  function toTopic(room: string, feed: Feed, body: Uint8Array): void {
+    if (feed.gathered.length === 0 && now() >= feed.nextTurnAt) {
+      options.publish(room, body);
+      pace(feed);
+      return;
+    }
+    feed.gathered.push(body);
+    feed.timer ??= setTimeout(() => flush(room, feed), Math.max(0, feed.nextTurnAt - now()));
+  }
+
+  /** Publishes what was gathered; before anybody enters or leaves the topic, so that each gets what is theirs. */
+  function flush(room: string, feed: Feed): void {
+    clearTimeout(feed.timer);
+    feed.timer = undefined;
+    const gathered = feed.gathered;
+    feed.gathered = [];
+    for (const body of gathered) options.publish(room, body);
+    if (gathered.length > 0) pace(feed);
+  }
+
+  function pace(feed: Feed): void {
+    const paceMs = Math.min(feed.readers.size * paceMsPerReader, maxPaceMs);
+    if (paceMs >= minPaceMs) feed.nextTurnAt = now() + paceMs;
+  }
+
+  function enterTopic(room: string, feed: Feed, socket: FeedSocket): void {
+    flush(room, feed);
+    socket.subscribe(room);
+  }
+
+  function leaveTopic(room: string, feed: Feed, socket: FeedSocket): void {
+    flush(room, feed);
+    socket.unsubscribe(room);
   }
 
   function keep(reader: FeedReader, frame: RoomFrame): void {
@@ -152,7 +209,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   }
 
   function detach(room: string, feed: Feed, reader: FeedReader): void {
-    if (reader.phase === "live") reader.socket.unsubscribe(room);
+    if (reader.phase === "live") leaveTopic(room, feed, reader.socket);
     reader.phase = "gone";
     feed.readers.delete(reader.socket);
     feed.held.delete(reader);
@@ -162,7 +219,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   function hold(socket: FeedSocket, room: string): Reader {
     const feed = feeds.get(room) ?? open(room);
     const known = feed.readers.get(socket);
-    if (known?.phase === "live") socket.unsubscribe(room);
+    if (known?.phase === "live") leaveTopic(room, feed, socket);
     const since = feed.started.then(() => feed.sequence?.lastN ?? 0);
     since.catch(() => undefined);
     const fields = { phase: "held" as const, since, held: [], heldBytes: 0 };
@@ -191,7 +248,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
     }
     reader.phase = "live";
     feed.latestFrom = Math.max(feed.latestFrom, from);
-    socket.subscribe(room);
+    enterTopic(room, feed, socket);
   }
 
   return {
@@ -199,8 +256,9 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
     release,
     stop(given) {
       const reader = given as FeedReader;
-      if (reader.phase === "live") reader.socket.unsubscribe(reader.room);
-      feeds.get(reader.room)?.held.delete(reader);
+      const feed = feeds.get(reader.room);
+      if (reader.phase === "live" && feed !== undefined) leaveTopic(reader.room, feed, reader.socket);
+      feed?.held.delete(reader);
       if (reader.phase === "live" || reader.phase === "held") reader.phase = "stopped";
       reader.held = [];
     },
@@ -224,6 +282,10 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
       overdue = fresh;
       fresh = new Set();
     },
-    headOf: (room) => feeds.get(room)?.sequence?.lastS,
+    headOf(room) {
+      const feed = feeds.get(room);
+      if (feed !== undefined) flush(room, feed);
+      return feed?.sequence?.lastS;
+    },
   };
 }

@@ -139,6 +139,7 @@ async function openDoor(
     isLive: () => link.connected,
     onBug,
     async send(given) {
+      if (given.after !== undefined) lanes.checkToken(given.after);
       const { command, lane } = toCommand(given, { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() });
       const writer = writers.of(lane);
       if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
