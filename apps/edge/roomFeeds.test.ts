@@ -1,5 +1,5 @@
 import type { ClientEvent } from "@connect-hub/domain/kernel";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type FeedSocket, type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
 import { frameOf } from "./roomFrame.ts";
 
@@ -123,6 +123,55 @@ describe("a reader", () => {
     sends(event(2));
     feeds.release(again, 1, 1);
     expect(one.got).toEqual([2]);
+  });
+});
+
+describe("a room with more readers than can be written to at once", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    ({ feeds, socket } = world());
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+  const crowd = () => Promise.all(Array.from({ length: 200 }, (_, k) => liveReader(`u${k}`)));
+
+  test("is published in turns, each with what was gathered", async () => {
+    const [{ one } = await liveReader("")] = await crowd();
+    for (const s of [1, 2, 3]) sends(event(s));
+    expect(one.got).toEqual([1]);
+    vi.advanceTimersByTime(5);
+    expect(one.got).toEqual([1, 2, 3]);
+  });
+
+  test("still gives who is removed all that came before, and nothing after", async () => {
+    const [{ one } = await liveReader(""), { one: other } = await liveReader("")] = await crowd();
+    sends(event(1));
+    sends(event(2));
+    sends(event(3), removal(4, "u1"));
+    sends(event(5));
+    vi.advanceTimersByTime(5);
+    expect(other.got).toEqual([1, 2, 3, 4, "left"]);
+    expect(one.got).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("gives nothing of the gathered to who enters after it", async () => {
+    await crowd();
+    sends(event(1));
+    sends(event(2));
+    const { one } = await liveReader("late", 2);
+    vi.advanceTimersByTime(5);
+    sends(event(3));
+    vi.advanceTimersByTime(5);
+    expect(one.got).toEqual([3]);
+  });
+
+  test("says no head that its readers don't have", async () => {
+    const [{ one } = await liveReader("")] = await crowd();
+    sends(event(1));
+    sends(event(2));
+    expect(feeds.headOf(room)).toBe(2);
+    expect(one.got).toEqual([1, 2]);
   });
 });
 

@@ -1,10 +1,11 @@
 import { append } from "./append.ts";
 import type { Bench } from "./bench.ts";
+import { fanout } from "./fanout.ts";
 
 import { hotRoom } from "./hotRoom.ts";
 import { project } from "./project.ts";
 
-const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project};
+const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout };
 
 const name = process.argv[2] ?? "";
 const bench = benches[name];
