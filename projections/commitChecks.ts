@@ -91,8 +91,10 @@ export class CommitChecks {
   /** Asks the tables for rooms that no commit since the checkpoint named, `before` being the last of those. */
   async #learnRooms(commits: readonly CheckedCommit[], before: number): Promise<void> {
     const unknown = new Set<string>();
-    for (const { subject } of commits.flatMap(numberedEvents)) {
-      if (this.#rooms.get(subject.id) === undefined) unknown.add(subject.id);
+    for (const commit of commits) {
+      for (const { subject } of numberedEvents(commit)) {
+        if (this.#rooms.get(subject.id) === undefined) unknown.add(subject.id);
+      }
     }
     if (unknown.size === 0) return;
     const refs = [...unknown].map((room) => factRef("rooms", room));
@@ -128,5 +130,7 @@ function soundOnes<T>(all: readonly T[], check: (one: T) => CheckedCommit): Chec
 }
 
 function numberedEvents({ commit }: CheckedCommit): StoredEvent[] {
-  return commit.entries.flatMap(({ events }) => events.filter(({ s }) => s !== undefined));
+  const numbered: StoredEvent[] = [];
+  for (const { events } of commit.entries) for (const event of events) if (event.s !== undefined) numbered.push(event);
+  return numbered;
 }

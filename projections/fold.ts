@@ -1,4 +1,4 @@
-import { applyChange, type Change, type FactRef, factRef, type Row, type Table } from "@connect-hub/domain/kernel";
+import { applyChange, type Change, type Row, type Table } from "@connect-hub/domain/kernel";
 
 /** What happens to a row that is there: changed in place (`set` and `add` name different columns), replaced, or gone. */
 export type PresentEffect =
@@ -61,7 +61,7 @@ export function foldChanges(changes: Iterable<Change>, tables: readonly Table[])
 class TableFold {
   readonly #table: Table;
   readonly #steps: FoldStep[] = [];
-  #effects = new Map<FactRef, NetEffect>();
+  #effects = new Map<string, Effect>();
 
   constructor(table: Table) {
     this.#table = table;
@@ -72,10 +72,11 @@ class TableFold {
       this.#deleteWhere(change.column, change.value);
       return;
     }
-    const key = change.op === "insert" ? keyOfRow(this.#table, change.row) : change.key;
-    const ref = factRef(this.#table.name, ...key);
-    const { ifAbsent, ifPresent } = this.#effects.get(ref) ?? nothing;
-    this.#effects.set(ref, { key, ifAbsent: applyChange(ifAbsent, change), ifPresent: follow(ifPresent, change) });
+    const key = change.op === "insert" ? this.#table.key.map((column) => String(change.row[column])) : change.key;
+    const name = key.length === 1 ? String(key[0]) : key.join("|");
+    const effect = this.#effects.get(name);
+    if (effect !== undefined) follow(effect, change);
+    else this.#effects.set(name, firstEffect(key, change));
   }
 
   folded(): FoldedTable {
@@ -100,32 +101,57 @@ class TableFold {
   }
 }
 
-/** The effect on a row that is there, and then one more change. */
-function follow(effect: PresentEffect, change: Exclude<Change, { op: "deleteWhere" }>): PresentEffect {
-  if (effect.to !== "update") {
-    const row = applyChange(effect.to === "row" ? effect.row : null, change);
-    return row === null ? gone : { to: "row", row };
-  }
-  if (change.op === "insert") return effect;
-  if (change.op === "delete") return gone;
-  const set: Record<string, Row[string]> = { ...effect.set };
-  const add: Record<string, number> = { ...effect.add };
-  for (const [column, value] of Object.entries(change.values)) {
-    if (change.op === "set") {
-      set[column] = value;
-      delete add[column];
-    } else if (column in set) {
-      set[column] = Number(set[column]) + Number(value);
-    } else {
-      add[column] = (add[column] ?? 0) + Number(value);
-    }
-  }
-  return { to: "update", set, add };
+type RowChange = Exclude<Change, { op: "deleteWhere" }>;
+
+/** An effect that is still growing. */
+interface Effect extends NetEffect {
+  ifAbsent: Row | null;
+  ifPresent: PresentEffect | Update;
 }
 
-function keyOfRow(table: Table, row: Row): string[] {
-  return table.key.map((column) => String(row[column]));
+interface Update {
+  readonly to: "update";
+  readonly set: Record<string, Row[string]>;
+  readonly add: Record<string, number>;
 }
 
-const nothing = { ifAbsent: null, ifPresent: { to: "update", set: {}, add: {} } } as const;
+function firstEffect(key: readonly string[], change: RowChange): Effect {
+  if (change.op === "insert") return { key, ifAbsent: change.row, ifPresent: untouched };
+  if (change.op === "delete") return { key, ifAbsent: null, ifPresent: gone };
+  const effect: Effect = { key, ifAbsent: null, ifPresent: untouched };
+  follow(effect, change);
+  return effect;
+}
+
+/** The effect, and then one more change. */
+function follow(effect: Effect, change: RowChange): void {
+  effect.ifAbsent = applyChange(effect.ifAbsent, change);
+  const { ifPresent } = effect;
+  if (ifPresent.to !== "update") {
+    const row = applyChange(ifPresent.to === "row" ? ifPresent.row : null, change);
+    effect.ifPresent = row === null ? gone : { to: "row", row };
+  } else if (change.op === "delete") {
+    effect.ifPresent = gone;
+  } else if (change.op !== "insert") {
+    const update = ifPresent === untouched ? { to: "update" as const, set: {}, add: {} } : (ifPresent as Update);
+    effect.ifPresent = update;
+    change.op === "set" ? followSet(update, change.values) : followAdd(update, change.values);
+  }
+}
+
+function followSet({ set, add }: Update, values: Row): void {
+  for (const column of Object.keys(values)) {
+    set[column] = values[column] ?? null;
+    if (column in add) delete add[column];
+  }
+}
+
+function followAdd({ set, add }: Update, values: { readonly [column: string]: number }): void {
+  for (const [column, amount] of Object.entries(values)) {
+    if (column in set) set[column] = Number(set[column]) + amount;
+    else add[column] = (add[column] ?? 0) + amount;
+  }
+}
+
+const untouched: PresentEffect = { to: "update", set: {}, add: {} };
 const gone: PresentEffect = { to: "gone" };

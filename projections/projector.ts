@@ -81,6 +81,8 @@ export function startProjector(options: ProjectorOptions): Projector {
         const lane = await options.openLane();
         const standing = await applier.checkpoint(lane.id, lane.epoch);
         await checkCheckpoint(lane, standing, factsVersion);
+        // It got on since the last trouble, if perhaps without hearing of it.
+        if (standing.n > applied) retryMs = firstRetryMs;
         applied = standing.n;
         onNews?.({ kind: "started", checkpoint: standing });
         await new ProjectorSession({ ...options, lane, factsVersion, lookEveryMs, onProgress }, standing).run(

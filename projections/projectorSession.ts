@@ -14,7 +14,6 @@ import { CommitChecks } from "./commitChecks.ts";
 import { ChangeFold } from "./fold.ts";
 import { Overtaken } from "./overtaken.ts";
 import { Pace } from "./pace.ts";
-import { pause } from "./pause.ts";
 
 /** What a session works with. */
 export interface SessionParts {
@@ -30,14 +29,14 @@ export interface SessionParts {
   onProgress(checkpoint: Checkpoint): void;
 }
 
-/** A batch is full at so many commits or bytes of them; a transaction of this size takes some 100 ms. */
+/** A batch is full at so many commits or bytes of them: some 1,000 events, 50 ms of work for Postgres. */
 const fullCommits = 2_000;
-const fullBytes = 2 * 1024 * 1024;
+const fullBytes = 1024 * 1024;
 /** From this part of a full batch on the projector counts as behind, and does not wait for more to gather. */
 const behind = 1 / 4;
-/** Commits are opened in pieces, so that a transaction need not wait for a whole delivery. */
-const pieceCommits = 200;
-const pieceBytes = 256 * 1024;
+/** Commits are opened in small pieces: what is parsed dies young, and no transaction waits for a whole delivery. */
+const pieceCommits = 50;
+const pieceBytes = 32 * 1024;
 /** Near the head ten transactions may follow each other at once, then one each 25 ms: 40 a second cost little. */
 const pace = { intervalMs: 25, burst: 10 };
 
@@ -188,11 +187,15 @@ export class ProjectorSession {
   }
 
   /** Resolves when commits came, after `ms`, or when the session ends. */
-  async #something(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    if (signal.aborted) woken.abort();
-    await pause(ms, woken.signal);
+  #something(ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }
 
