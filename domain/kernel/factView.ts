@@ -12,6 +12,9 @@ export interface FactViewOptions {
   readonly lane: LaneId;
   readonly source: FactSource;
   readonly tables: readonly Table[];
+  /** The lane's epoch and the version of facts that this code understands: others' tables are not read. */
+  readonly epoch?: string;
+  readonly factsVersion?: string;
   /** Rows kept folded to the head; default 100,000. */
   readonly cacheRows?: number;
   /** The tail may hold so many events (default 200,000) … */
@@ -114,6 +117,7 @@ export class FactView implements Facts {
     const giveUpAt = Date.now() + (this.#options.behindTimeoutMs ?? 2_000);
     for (;;) {
       const { checkpoint, rows } = await this.#options.source.load(this.#options.lane, refs);
+      this.#refuseStrange(checkpoint);
       if (checkpoint.generation !== this.#generation) {
         this.#generation = checkpoint.generation;
         this.#cache.clear();
@@ -127,6 +131,13 @@ export class FactView implements Facts {
         throw new FactsUnavailable(`the read tables of ${this.#options.lane} are being rebuilt`);
       await new Promise((resolve) => setTimeout(resolve, behindPollMs));
     }
+  }
+
+  /** A projector of another version, or of another log, filled the tables since this view began. */
+  #refuseStrange({ n, epoch: theirs, factsVersion: version }: Checkpoint): void {
+    const { lane, epoch = theirs, factsVersion = version } = this.#options;
+    if (n === 0 || (epoch === theirs && factsVersion === version)) return;
+    throw new FactsUnavailable(`the read tables of ${lane} are of another epoch or version`);
   }
 
   #install(ref: FactRef, loaded: Row | null, asOf: number): void {

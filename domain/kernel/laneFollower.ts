@@ -1,6 +1,7 @@
 import { changesOfCommandRows, changesOfEvent } from "./changesOfCommit.ts";
 import { type Commit, decodeCommit } from "./commit.ts";
 import type { ContextModel, DomainEvent } from "./event.ts";
+import { factsVersionOf } from "./factsVersion.ts";
 import { FactView } from "./factView.ts";
 import type { FactSource, Lane, StoredCommit, Vault } from "./ports.ts";
 import { openEvent, sealedKeyIds } from "./sealing.ts";
@@ -45,7 +46,8 @@ export async function followLane(options: LaneFollowerOptions): Promise<LaneFoll
   const stop = new AbortController();
   const { checkpoint } = await source.load(lane.id, []);
   const head = await lane.lastNumber();
-  const view = new FactView(checkpoint, { lane: lane.id, source, tables: model.tables });
+  const ours = { epoch: lane.epoch, factsVersion: factsVersionOf(model) };
+  const view = new FactView(checkpoint, { ...ours, lane: lane.id, source, tables: model.tables });
   const tail = new RoomTail();
   const waiting = new Set<() => void>();
   const running = run();

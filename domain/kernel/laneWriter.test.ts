@@ -5,6 +5,7 @@ import type { Command, CommandReply } from "./command.ts";
 import { decodeCommit, hashCommit, rootsHold } from "./commit.ts";
 import { derivedId } from "./derivedId.ts";
 import { factRef } from "./fact.ts";
+import { factsVersionOf } from "./factsVersion.ts";
 import type { LaneWriter } from "./laneWriter.ts";
 
 const ana = "00000000-0000-4000-8000-00000000000a";
@@ -129,6 +130,24 @@ describe("one lane's writer", () => {
     expect(codeOf(await ask(next, message))).toBe("Unavailable");
     box.tablesAway = false;
     expect(okOf(await ask(next, message))).toEqual({ room, s: 2, m: 1 });
+  });
+
+  test("tables of another version or epoch decide nothing", async () => {
+    const { box, writer } = await boxWithRoom();
+    await box.project();
+    await writer.close();
+    await expect(startWriter(box, { factsVersion: "another" })).rejects.toMatchObject({ code: "TakeOverFailed" });
+    const lane = { ...box.lane, epoch: "f".repeat(32) };
+    await expect(startWriter(box, { lane })).rejects.toMatchObject({ code: "TakeOverFailed" });
+    const later = await startWriter(box, { factsVersion: factsVersionOf(roomModel) });
+    const { load } = box.source;
+    Object.assign(box.source, {
+      load: async (...asked: Parameters<typeof load>) => {
+        const loaded = await load(...asked);
+        return { ...loaded, checkpoint: { ...loaded.checkpoint, factsVersion: "newer" } };
+      },
+    });
+    expect(codeOf(await ask(later, post(box, "x")))).toBe("Unavailable");
   });
 
   test("wrong data is refused with what was wrong", async () => {

@@ -61,7 +61,16 @@ export async function takeOver(
   const outcome = await appendSurely(lane, bytes, head.n, options.signal);
   if (outcome !== "stored") throw new TakeOverFailed(`${lane.id} could not be taken over: ${JSON.stringify(outcome)}`);
   await checkClock(lane, head.n, atMs);
-  const view = new FactView(checkpoint, { ...options.view, lane: lane.id, source, tables: model.tables });
+  const { epoch } = lane;
+  const version = options.factsVersion && { factsVersion: options.factsVersion };
+  const view = new FactView(checkpoint, {
+    ...options.view,
+    ...version,
+    lane: lane.id,
+    epoch,
+    source,
+    tables: model.tables,
+  });
   await readTail(options, view, head.n);
   return { term: head.term, at: { n: head.n, hash: hashCommit(bytes), atMs }, view };
 }

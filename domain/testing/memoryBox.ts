@@ -2,6 +2,7 @@ import { changesOfCommit } from "../kernel/changesOfCommit.ts";
 import type { CommandDefinition, CommandReply } from "../kernel/command.ts";
 import { decodeCommit, hashCommit } from "../kernel/commit.ts";
 import type { ContextModel } from "../kernel/event.ts";
+import { factsVersionOf } from "../kernel/factsVersion.ts";
 import { loadKeyedHashes } from "../kernel/keyedHashes.ts";
 import { LaneWriter, type LaneWriterOptions } from "../kernel/laneWriter.ts";
 import { MemoryTables } from "../kernel/memoryTables.ts";
@@ -72,7 +73,8 @@ export function memoryBox(model: ContextModel, id: LaneId): MemoryBox {
     async project(n = box.lane.commits.length) {
       for (const { bytes, n: at } of box.lane.commits.slice(checkpoint.n, n)) {
         tables.apply(await opened(bytes, model, vault));
-        checkpoint = { ...checkpoint, n: at, hash: hashCommit(bytes), epoch: box.lane.epoch };
+        const factsVersion = factsVersionOf(model);
+        checkpoint = { ...checkpoint, n: at, hash: hashCommit(bytes), epoch: box.lane.epoch, factsVersion };
       }
     },
     startRebuild() {

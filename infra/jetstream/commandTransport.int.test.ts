@@ -116,7 +116,7 @@ test("malformed messages are told and dropped, and the rest goes on", async () =
   expect(malformed.map((what) => what.replace(subject, "S"))).toEqual([
     "1 malformed command(s) on S",
     "1 malformed command(s) on S",
-    "a message without a reply subject on S",
+    'a message on S that wants its answer on "", which is no inbox',
   ]);
 });
 

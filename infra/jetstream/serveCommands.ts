@@ -33,8 +33,9 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
     const inbox = message.reply ?? "";
     const { items, malformed } = unpackCommands(message.data);
     if (malformed > 0) options.onMalformed(`${malformed} malformed command(s) on ${message.subject}`);
-    if (inbox === "") {
-      options.onMalformed(`a message without a reply subject on ${message.subject}`);
+    // This process may publish to the log: an answer must never go anywhere but to somebody who waits for it.
+    if (!inbox.startsWith("_INBOX")) {
+      options.onMalformed(`a message on ${message.subject} that wants its answer on "${inbox}", which is no inbox`);
       return;
     }
     for (const [c, command] of items) options.onCommand(command, (answer) => reply(inbox, [c, answer]));

@@ -1,10 +1,10 @@
 import { decodeCommit, type Lane } from "@connect-hub/domain/kernel";
-import Table from "cli-table3";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { eventLines, eventText } from "../eventLine.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
+import { textTable } from "../table.ts";
 import { untilSignal } from "../untilSignal.ts";
 import { type LaneVerdict, verifyLane } from "../verifyLane.ts";
 
@@ -64,11 +64,13 @@ async function tail(lane: Lane, options: TailOptions, signal: AbortSignal): Prom
 }
 
 function verdictTable(verdicts: readonly LaneVerdict[]): string {
-  const table = new Table({ head: ["lane", "commits", "events", "verdict"] });
-  for (const { lane, commits, events, fault } of verdicts) {
-    table.push([lane, commits, events, fault === undefined ? "whole" : `commit ${fault.n}: ${fault.what}`]);
-  }
-  return table.toString();
+  return textTable(
+    ["lane", "commits", "events", "verdict"],
+    verdicts.map(({ lane, commits, events, fault }) => {
+      const verdict = fault === undefined ? "whole" : `commit ${fault.n}: ${fault.what}`;
+      return [lane, String(commits), String(events), verdict];
+    }),
+  );
 }
 
 function commitNumber(text: string): number {

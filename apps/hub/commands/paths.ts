@@ -1,12 +1,12 @@
 import { subjects } from "@connect-hub/domain/kernel";
 import { listLanes } from "@connect-hub/jetstream";
 import { openDataFolder } from "@connect-hub/runtime";
-import Table from "cli-table3";
 import type { Command } from "commander";
 import { type BoxState, isSupervised, readBoxState } from "../box/boxState.ts";
 import { type Connections, readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { connectAsOperator } from "../lanes.ts";
+import { textTable } from "../table.ts";
 
 /** One place where data lies. */
 interface DataPlace {
@@ -94,7 +94,8 @@ function withoutPassword(url: string): string {
 }
 
 function placesTable(places: readonly DataPlace[]): string {
-  const table = new Table({ head: ["what", "kind", "where"] });
-  for (const { what, kind, where } of places) table.push([what, kind, where]);
-  return table.toString();
+  return textTable(
+    ["what", "kind", "where"],
+    places.map(({ what, kind, where }) => [what, kind, where]),
+  );
 }

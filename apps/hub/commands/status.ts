@@ -1,8 +1,8 @@
-import Table from "cli-table3";
 import type { Command } from "commander";
 import { type BoxState, isSupervised, readBoxState } from "../box/boxState.ts";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
+import { textTable } from "../table.ts";
 
 /** `hub status`: what runs, where it came from, where its data lies. */
 export function registerStatus(program: Command, context: CommandContext): void {
@@ -28,13 +28,16 @@ function statusJson(dataFolder: string, state: BoxState | undefined) {
 }
 
 function statusText(state: BoxState): string {
-  const servers = new Table({ head: ["server", "source", "version", "address", "pid", "state", "restarts", "data"] });
-  for (const one of state.servers) {
-    const { kind, source, version, address, pid, state: its, restarts, dataFolder } = one;
-    servers.push([kind, source, version, address, pid ?? "", its ?? "", restarts, dataFolder ?? ""]);
-  }
-  const processes = new Table({ head: ["process", "pid", "state", "restarts"] });
-  for (const { name, pid, state: its, restarts } of state.processes) processes.push([name, pid ?? "", its, restarts]);
+  const servers = textTable(
+    ["server", "source", "version", "address", "pid", "state", "restarts", "data"],
+    state.servers.map(({ kind, source, version, address, pid, state: its, restarts, dataFolder }) =>
+      [kind, source, version, address, pid ?? "", its ?? "", restarts, dataFolder ?? ""].map(String),
+    ),
+  );
+  const processes = textTable(
+    ["process", "pid", "state", "restarts"],
+    state.processes.map(({ name, pid, state: its, restarts }) => [name, pid ?? "", its, restarts].map(String)),
+  );
   const first = `Connect Hub is ${state.phase} at ${state.address}, supervised by process ${state.supervisor.pid}.`;
-  return [first, servers.toString(), processes.toString()].join("\n");
+  return [first, servers, processes].join("\n");
 }
