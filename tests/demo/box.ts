@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -46,27 +46,27 @@ const environment: NodeJS.ProcessEnv = {
   HUB_PROCESSES: "edge,commands,projector",
 };
 
-/** Starts a box in a fresh folder. Throws with what `hub up` said when it can't. */
-export async function startBox(): Promise<Box> {
+/**
+ * Starts a box in a fresh folder; `onBox` is given what ends it, before it is started. Throws with what `hub up` said when it
+ * can't; what was started is ended.
+ */
+export async function startBox(onBox: (close: () => Promise<void>) => void): Promise<Box> {
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-demo-"));
   const hub = (...args: readonly string[]) => runHub(["--data", folder, ...args]);
   const close = async () => {
-    await hub("down");
+    if (existsSync(folder)) await hub("down");
     rmSync(folder, { recursive: true, force: true });
   };
-  const up = await hub("up");
-  if (up.code !== 0) {
+  onBox(close);
+  const status = async () => parseStatus(await hub("status", "--json"));
+  try {
+    const up = await hub("up");
+    if (up.code !== 0) throw new Error(`hub up ended with ${up.code}:\n${up.stdout}${up.stderr}`);
+    return { address: (await status()).address, folder, hub, close, processes: async () => (await status()).all };
+  } catch (error) {
     await close();
-    throw new Error(`hub up ended with ${up.code}:\n${up.stdout}${up.stderr}`);
+    throw error;
   }
-  const { address } = parseStatus((await hub("status", "--json")).stdout);
-  return {
-    address,
-    folder,
-    hub,
-    close,
-    processes: async () => parseStatus((await hub("status", "--json")).stdout).all,
-  };
 }
 
 interface Status {
@@ -75,8 +75,9 @@ interface Status {
   readonly processes: readonly ProcessStatus[];
 }
 
-function parseStatus(json: string) {
-  const { address, servers, processes }: Status = JSON.parse(json);
+function parseStatus({ code, stdout, stderr }: HubResult) {
+  if (code !== 0) throw new Error(`hub status ended with ${code}:\n${stdout}${stderr}`);
+  const { address, servers, processes }: Status = JSON.parse(stdout);
   return { address, all: [...servers.map(({ kind, ...rest }) => ({ ...rest, name: kind })), ...processes] };
 }
 

@@ -20,22 +20,24 @@ export interface DemoOptions {
 
 /** How many commands are repeated at the end, and how often a client's line is cut. */
 const repeats = 25;
+const liveMs = 30_000;
 const linesPerCut = 300;
 
 /** Runs the whole demo; the answer is the verdict. */
 export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
   const acts = readPlay();
   say("Starting a box of its own …");
-  const box = await startBox();
-  onBox(box.close);
+  const box = await startBox(onBox);
   const journalFile = `${box.folder}.journal`;
   const journal = openJournal(journalFile);
+  let people: readonly Person[] = [];
   try {
     say(`Registering ${castOf(acts).length} people and connecting them to ${box.address} …`);
-    const people = await gather(castOf(acts), box.address, journal);
+    people = await gather(castOf(acts), box.address, journal);
     const stage = await setStage(acts, people);
     for (const [index, act] of acts.entries())
       await playAct(act, victims[index] ?? "edge", { box, stage, people, say });
+    say("Repeating some commands, and waiting for what is still on its way …");
     const acknowledged = readJournal(journalFile);
     const repeated = await repeatSome(acknowledged, people);
     const heads = headsOf(acknowledged);
@@ -46,11 +48,13 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
       say(`Sabotage: ${sabotage} …`);
       await breakBox(box, sabotage, sceneToBreak(acts, stage));
     }
-    say("Resuming, paging, verifying, replaying …");
+    say("Resuming with new connections, paging through all histories …");
     const records = [...live, ...(await resumedRecords(box, people, heads))];
     const rooms = await pagedHistories(box, acts, stage);
+    say("Verifying the log, folding it, dropping the tables and replaying them …");
     return [...judge({ journal: acknowledged, rooms, records }), repeated, ...(await operatorFindings(box))];
   } finally {
+    for (const { client } of people) client.close();
     journal.close();
     rmSync(journalFile, { force: true });
     await box.close();
@@ -118,7 +122,7 @@ async function closeRecords(people: readonly Person[], heads: Heads) {
   const connections = people.map(({ client, told, name }) => {
     return { client, told, name, heads: new Map([...heads].filter(([room]) => client.rooms.has(room))) };
   });
-  await waitForRecords(connections);
+  await waitForRecords(connections, liveMs);
   for (const { client } of connections) client.close();
   return connections.flatMap((one) => recordsOf(one.name, "live", one.told, one.heads));
 }

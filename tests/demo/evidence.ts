@@ -8,17 +8,16 @@ import type { Act } from "./play.ts";
 import { waitFor } from "./waitFor.ts";
 
 const pageMs = 10_000;
-const completeMs = 30_000;
+const resumeMs = 10_000;
 
 /** Waits until every connection was told everything that its rooms have; whoever is late shows in the records. */
 export async function waitForRecords(
   connections: readonly { readonly told: Told; readonly heads: Heads }[],
+  timeoutMs: number,
 ): Promise<void> {
   const isComplete = ({ told, heads }: { readonly told: Told; readonly heads: Heads }) =>
     [...heads].every(([room, s]) => told.rooms.get(room)?.at(-1)?.s === s);
-  await waitFor("everybody was told everything", () => connections.every(isComplete), completeMs).catch(
-    () => undefined,
-  );
+  await waitFor("everybody was told everything", () => connections.every(isComplete), timeoutMs).catch(() => undefined);
 }
 
 /** The number of the last event of each room. */
@@ -35,7 +34,7 @@ export async function resumedRecords(box: Box, people: readonly Person[], heads:
     const mine = new Map([...heads].filter(([room]) => person.client.rooms.has(room)));
     return { ...openRecorded(box.address, person.session, cursors), person, heads: mine };
   });
-  await waitForRecords(connections);
+  await waitForRecords(connections, resumeMs);
   for (const { client } of connections) client.close();
   return connections.flatMap(({ told, person, heads: mine }) => recordsOf(person.name, "resumed", told, mine));
 }

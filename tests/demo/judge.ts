@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Json } from "@connect-hub/domain/values";
+import { canonicalJson, type Json } from "@connect-hub/domain/values";
 import type { RoomEvent } from "@connect-hub/protocol";
 import type { Acknowledged } from "./journal.ts";
 
@@ -135,7 +135,8 @@ function contentLeftBy({ s, by, method, data }: Acknowledged, isDeleted: (messag
 }
 
 function contentOf(t: string, by: string | undefined, d: Json | undefined): string {
-  return JSON.stringify(t === "roomCreated" ? [t, by] : [t, by, d]);
+  const who = by ?? null;
+  return canonicalJson(t === "roomCreated" ? [t, who] : [t, who, d ?? null]);
 }
 
 const itemText = ({ s, content }: Item): string => `${s} ${content}`;

@@ -20,20 +20,25 @@ async function main(): Promise<number> {
   try {
     const findings = await runDemo({
       sabotage,
-      say: (text) => console.log(text),
+      say: (text) => console.log(`${elapsed(startedAt).padStart(4)} s  ${text}`),
       onBox: (close) => {
         closeBox = close;
       },
     });
     const wrong = findings.filter(({ faults }) => faults.length > 0).length;
-    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
     console.log(`\n${verdictText(findings, process.stdout.isTTY === true)}\n`);
-    console.log(wrong === 0 ? `All ${findings.length} checks passed in ${seconds} s.` : `${wrong} checks failed.`);
+    const verdict =
+      wrong === 0 ? `All ${findings.length} checks passed` : `${wrong} of ${findings.length} checks failed`;
+    console.log(`${verdict}, after ${elapsed(startedAt)} s.`);
     return wrong === 0 ? 0 : 1;
   } catch (error) {
     console.error(error);
     return 1;
   }
+}
+
+function elapsed(startedAt: number): string {
+  return ((performance.now() - startedAt) / 1_000).toFixed(0);
 }
 
 function readArguments(): Sabotage | undefined | "usage" {

@@ -53,7 +53,10 @@ export async function perform(
   const heard = () => {
     spoken += 1;
     onLine();
-    if (spoken >= total / 2) middle ??= Promise.all([murmur(act, stage), onMiddle()]);
+    if (spoken < total / 2 || middle !== undefined) return;
+    middle = Promise.all([murmur(act, stage), onMiddle()]);
+    // It is awaited when the scenes are over.
+    middle.catch(() => undefined);
   };
   try {
     await Promise.all(act.scenes.map((scene) => speak(scene, stage, heard)));
