@@ -1,5 +1,6 @@
 export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
+export { type FoldLaneOptions, foldLane } from "./foldLane.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
 export { accountCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
@@ -14,4 +15,12 @@ export {
 } from "./queries/roomHistory.ts";
 export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";
 export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsOfUser.ts";
+export {
+  digestOfDigests,
+  digestTables,
+  firstDifference,
+  type TableDifference,
+  type TableDigest,
+} from "./tableDigests.ts";
 export type { AuthTables, ChatTables } from "./tables.ts";
+export type { TablesSnapshot } from "./tablesSnapshot.ts";

@@ -2,6 +2,7 @@ import type { ContextModel } from "@connect-hub/domain/kernel";
 import { schemaOf } from "@connect-hub/domain/kernel";
 import type { Applier, LaneCheckpoint, ProjectedBatch } from "@connect-hub/projections";
 import { changeStatements } from "./changeStatements.ts";
+import { checkpointColumns } from "./checkpointColumns.ts";
 import { orUnavailable, PipelineFailed, sqlStateOf } from "./errors.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { type PipelineStep, runPipeline } from "./pipeline.ts";
@@ -17,8 +18,7 @@ export function pgApplier(pool: PostgresPool, model: ContextModel): Applier {
       orUnavailable(async () => {
         const insert = `insert into ${schema}.checkpoints (lane, n, hash, epoch, generation, facts_version)
           values ($1, 0, '', $2, 0, '') on conflict do nothing`;
-        const select = `select lane, n, hash, epoch, generation, facts_version as "factsVersion", halted, at
-          from ${schema}.checkpoints where lane = $1`;
+        const select = `select ${checkpointColumns} from ${schema}.checkpoints where lane = $1`;
         for (;;) {
           const { rows } = await pool.query<LaneCheckpoint>(select, [lane]);
           if (rows[0] !== undefined) return rows[0];

@@ -1,0 +1,2 @@
+/** The columns of a checkpoint under the names of `LaneCheckpoint`. */
+export const checkpointColumns = `lane, n, hash, epoch, generation, facts_version as "factsVersion", halted, at`;
