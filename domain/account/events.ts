@@ -7,7 +7,7 @@ import { accountTables } from "./tables.ts";
 // A stored format: a changed shape needs a new version in the type and an upcaster.
 
 /** The vault key of all personal data of an account; erasing the account destroys it. */
-export const accountKeyName = (event: DomainEvent): string => `account:${event.subject.id}`;
+const accountKeyName = (event: DomainEvent): string => `account:${event.subject.id}`;
 
 const sealedPersonal = { personal: accountKeyName };
 

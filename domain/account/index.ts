@@ -1,4 +1,4 @@
 export { type ClosingPorts, closeAccountFully } from "./closing.ts";
 export { accountCommands, emailHashOf } from "./commands.ts";
 export { accountModel } from "./events.ts";
-export * from "./tables.ts";
+export { accountTables } from "./tables.ts";

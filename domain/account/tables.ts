@@ -1,6 +1,6 @@
 import type { Table } from "../kernel/fact.ts";
 
-export const users: Table = {
+const users: Table = {
   name: "users",
   schema: "auth",
   key: ["id"],
@@ -19,7 +19,7 @@ export const users: Table = {
   insertsAreNew: true,
 };
 
-export const userSettings: Table = {
+const userSettings: Table = {
   name: "user_settings",
   schema: "auth",
   key: ["user_id"],
@@ -29,7 +29,7 @@ export const userSettings: Table = {
 };
 
 /** Who has an e-mail address; `id` is its keyed hash. */
-export const emails: Table = {
+const emails: Table = {
   name: "emails",
   schema: "auth",
   key: ["id"],
@@ -38,7 +38,7 @@ export const emails: Table = {
   insertsAreNew: false,
 };
 
-export const sessions: Table = {
+const sessions: Table = {
   name: "sessions",
   schema: "auth",
   key: ["id"],
@@ -57,7 +57,7 @@ export const sessions: Table = {
 };
 
 /** The commands done in the accounts lane: what makes a repeated command harmless for ever. */
-export const accountCommands: Table = {
+const accountCommands: Table = {
   name: "account_commands",
   schema: "auth",
   key: ["actor", "id"],

@@ -5,7 +5,7 @@ import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
 import type { VaultKey } from "./ports.ts";
 import { openEvent } from "./sealing.ts";
 
-/** An event type that this version of the code does not know. Whoever meets it stops; it was written by a newer one. */
+/** An event type that this version of the code does not know. Whoever meets it stops; it was written by a newer one. @public */
 export class UnknownEventType extends Error {
   readonly code = "UnknownEventType";
 }

@@ -4,8 +4,7 @@ import type { FactRef } from "./fact.ts";
 import type { FactView } from "./factView.ts";
 import type { ForeignFacts } from "./foreignFacts.ts";
 import type { KeyWindow } from "./keyWindow.ts";
-import { factsOf } from "./overlay.ts";
-import type { PendingCommand } from "./pendingCommand.ts";
+import { knownTo, type PendingCommand } from "./pendingCommand.ts";
 
 /** Where a command's needs come from. */
 export interface PreparerParts {
@@ -46,8 +45,7 @@ export class CommandPreparer {
         const loaded = refs.length === 0 ? undefined : await foreign?.load(refs, command.after, deadlineAt);
         pending.foreign = loaded ?? new Map();
       } else if (pending.prepared === undefined) {
-        const facts = factsOf({ get: (ref) => pending.foreign?.get(ref) }, view);
-        pending.prepared = (await definition.prepare?.(command, facts, this.#parts.prepare)) ?? {};
+        pending.prepared = (await definition.prepare?.(command, knownTo(pending, view), this.#parts.prepare)) ?? {};
       } else return undefined;
     }
   }
@@ -62,16 +60,16 @@ export class CommandPreparer {
   #missing(pending: PendingCommand): FactRef[] {
     const { view, keys, hashes } = this.#parts;
     const { command, definition } = pending;
-    const known = factsOf({ get: (ref) => pending.foreign?.get(ref) }, view);
-    const elsewhere = new Set(definition.foreign?.(command) ?? []);
-    const needs = definition.needs(command, known, hashes).filter((ref) => !elsewhere.has(ref));
-    if (!keys.get(pending.key) && !keys.isSurelyNew(pending.idTimeMs)) needs.push(pending.doneRef);
-    for (const ref of needs) {
+    const needs = [...definition.needs(command, knownTo(pending, view), hashes)];
+    const elsewhere = definition.foreign?.(command);
+    const own = elsewhere === undefined ? needs : needs.filter((ref) => !elsewhere.includes(ref));
+    if (!keys.get(pending.key) && !keys.isSurelyNew(pending.idTimeMs)) own.push(pending.doneRef);
+    for (const ref of own) {
       if (pending.pinned.has(ref)) continue;
       pending.pinned.add(ref);
       view.pin([ref]);
     }
-    return needs.filter((ref) => view.get(ref) === undefined);
+    return own.filter((ref) => view.get(ref) === undefined);
   }
 }
 

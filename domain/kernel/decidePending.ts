@@ -9,8 +9,8 @@ import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
 import type { Facts } from "./fact.ts";
 import type { FactView } from "./factView.ts";
 import type { DoneCommand, KeyWindow } from "./keyWindow.ts";
-import { factsOf, type Overlay } from "./overlay.ts";
-import type { PendingCommand } from "./pendingCommand.ts";
+import type { Overlay } from "./overlay.ts";
+import { knownTo, type PendingCommand } from "./pendingCommand.ts";
 import type { Vault } from "./ports.ts";
 import { keyNamesOf, sealEvent } from "./sealing.ts";
 
@@ -59,7 +59,7 @@ export function decidePending(pending: PendingCommand, scope: DecideScope): Deci
   if (pending.idTimeMs > scope.atMs + limits.idAheadMs) {
     return { refused: { code: "KeyDatedAhead", detail: { allowedMs: limits.idAheadMs } } };
   }
-  const facts = factsOf({ get: (ref) => pending.foreign?.get(ref) }, scope.overlay);
+  const facts = knownTo(pending, scope.overlay);
   const needs = definition.needs(command, facts, scope.hashes);
   if (needs.some((ref) => facts.get(ref) === undefined)) return { again: [] };
   const decision = decideSafely(pending, facts, scope);

@@ -31,13 +31,3 @@ export class Overlay implements Facts {
     }
   }
 }
-
-/** Facts from `first` and, where it has none, from `second`. */
-export function factsOf(first: Facts, second: Facts): Facts {
-  return {
-    get(ref) {
-      const row = first.get(ref);
-      return row === undefined ? second.get(ref) : row;
-    },
-  };
-}

@@ -2,7 +2,7 @@ import { contextOf, type LaneId, uuidV7Time } from "../values/ids.ts";
 import { canonicalJson, type JsonObject } from "../values/json.ts";
 import { commandTableOf } from "./changesOfCommit.ts";
 import type { Command, CommandDefinition, CommandReply, KeyedHashes } from "./command.ts";
-import { type FactRef, factRef, type Row } from "./fact.ts";
+import { type FactRef, type Facts, factRef, type Row } from "./fact.ts";
 
 /** A command that a writer has taken and not answered yet. */
 export interface PendingCommand {
@@ -49,8 +49,14 @@ export function pendingCommand(
   };
 }
 
+/** The facts that a command sees: its foreign ones, if it needs any, before those of the lane. */
+export function knownTo({ definition, foreign }: PendingCommand, lane: Facts): Facts {
+  if (definition.foreign === undefined || foreign === undefined) return lane;
+  return { get: (ref) => (foreign.has(ref) ? foreign.get(ref) : lane.get(ref)) };
+}
+
 /** What makes two commands with one key the same: kind, subject and data without the secret fields. */
-export function digestOf(command: Command, definition: CommandDefinition, hashes: KeyedHashes): string {
+function digestOf(command: Command, definition: CommandDefinition, hashes: KeyedHashes): string {
   const data: Record<string, JsonObject[string]> = { ...command.data };
   for (const field of definition.secretFields) delete data[field];
   return hashes.digest(canonicalJson({ kind: command.kind, subject: command.subject, data }));

@@ -28,7 +28,7 @@ export interface TakeOverOptions {
   readonly view?: Partial<FactViewOptions>;
 }
 
-/** The lane was taken by somebody else in the same moment, or its clock and ours disagree. */
+/** The lane was taken by somebody else in the same moment, or its clock and ours disagree. @public */
 export class TakeOverFailed extends Error {
   readonly code = "TakeOverFailed";
 }

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import type { Change } from "../kernel/change.ts";
-import type { ContextModel, DomainEvent, EventDefinition, EventPlace, PublicEvent } from "../kernel/event.ts";
+import type { ContextModel, DomainEvent, EventDefinition, EventPlace } from "../kernel/event.ts";
 import type { Json, JsonObject } from "../values/json.ts";
-import { type MessageType, type Role, roles, roomTypes } from "../values/roomTypes.ts";
+import { type MessageStatus, type MessageType, type Role, roles, roomTypes } from "../values/roomTypes.ts";
 import { roomTables } from "./tables.ts";
 
 // A stored format: a changed shape needs a new version in the type and an upcaster.
@@ -101,7 +101,12 @@ const messageEdited: EventDefinition = {
     return [
       { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
       historyRow(event, place, messageEdited),
-      { op: "set", table: "messages", key: [messageId(event, event.data.message)], values: { data, status: "edited" } },
+      {
+        op: "set",
+        table: "messages",
+        key: [messageId(event, event.data.message)],
+        values: { data, status: "edited" satisfies MessageStatus },
+      },
     ];
   },
 };
@@ -128,7 +133,7 @@ const messageDeleted: EventDefinition = {
         op: "set",
         table: "messages",
         key: [messageId(event, message)],
-        values: { data: { text: null, edits: [] }, status: "deleted" },
+        values: { data: { text: null, edits: [] }, status: "deleted" satisfies MessageStatus },
       },
       blank(message, { text: null }),
       ...numbersIn(event.data.edits).map((s) => blank(s, { message, text: null })),
@@ -153,11 +158,6 @@ export const roomModel: ContextModel = {
   tables: roomTables,
   events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
 };
-
-/** What every present member may see of an event of a room. */
-export function publicEventOf(event: DomainEvent): PublicEvent {
-  return roomModel.events[event.type]?.public?.(event) ?? { t: "hidden", d: {} };
-}
 
 function leaving(type: string, t: string): EventDefinition {
   const definition: EventDefinition = {
@@ -220,7 +220,7 @@ function notice(
     sent_at: place.at,
     sent_by: event.by,
     type,
-    status: "sent",
+    status: "sent" satisfies MessageStatus,
   };
   return { op: "insert", table: "messages", row };
 }

@@ -1,3 +1,3 @@
 export { dialogIdOf, roomCommands } from "./commands.ts";
-export { publicEventOf, roomModel } from "./events.ts";
-export * from "./tables.ts";
+export { roomModel } from "./events.ts";
+export { roomTables } from "./tables.ts";

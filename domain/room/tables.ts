@@ -1,6 +1,6 @@
 import type { Table } from "../kernel/fact.ts";
 
-export const rooms: Table = {
+const rooms: Table = {
   name: "rooms",
   schema: "chat",
   key: ["id"],
@@ -24,7 +24,7 @@ export const rooms: Table = {
   insertsAreNew: true,
 };
 
-export const memberships: Table = {
+const memberships: Table = {
   name: "memberships",
   schema: "chat",
   key: ["room_id", "user_id"],
@@ -43,7 +43,7 @@ export const memberships: Table = {
 };
 
 /** Goes up with each room that a person enters or leaves in one lane. */
-export const userRooms: Table = {
+const userRooms: Table = {
   name: "user_rooms",
   schema: "chat",
   key: ["user_id", "lane"],
@@ -52,7 +52,7 @@ export const userRooms: Table = {
   insertsAreNew: false,
 };
 
-export const messages: Table = {
+const messages: Table = {
   name: "messages",
   schema: "chat",
   key: ["id"],
@@ -74,7 +74,7 @@ export const messages: Table = {
 };
 
 /** A room's history as clients get it: the public part of each event. */
-export const roomEvents: Table = {
+const roomEvents: Table = {
   name: "room_events",
   schema: "chat",
   key: ["room_id", "s"],
@@ -84,7 +84,7 @@ export const roomEvents: Table = {
 };
 
 /** The commands done in the lanes of rooms: what makes a repeated command harmless for ever. */
-export const roomCommands: Table = {
+const roomCommands: Table = {
   name: "room_commands",
   schema: "chat",
   key: ["actor", "id"],

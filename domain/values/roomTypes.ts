@@ -11,5 +11,4 @@ export const messageTypes = ["message", "event", "user_joined", "user_left"] as 
 export type MessageType = (typeof messageTypes)[number];
 
 /** Where a message is in its life; a deleted one stays as a marked row without its text. */
-export const messageStatuses = ["sent", "edited", "deleted"] as const;
-export type MessageStatus = (typeof messageStatuses)[number];
+export type MessageStatus = "sent" | "edited" | "deleted";
