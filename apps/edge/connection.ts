@@ -10,7 +10,7 @@ import {
 } from "@connect-hub/protocol";
 import type { Socket } from "@connect-hub/uws";
 import { refusalOf } from "./refusals.ts";
-import type { FeedSocket, Reader } from "./roomFeeds.ts";
+import type { FeedSocket, Reader } from "./roomFeed.ts";
 import type { Who } from "./sessions.ts";
 
 /** `ending`: takes nothing more, waits for what it owes. */

@@ -1,6 +1,7 @@
 import type { ClientEvent } from "@connect-hub/domain/kernel";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type FeedSocket, type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
+import type { FeedSocket } from "./roomFeed.ts";
+import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
 import { frameOf } from "./roomFrame.ts";
 
 const room = "r1";

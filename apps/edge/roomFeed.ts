@@ -1,0 +1,196 @@
+import { type PacedTopic, pacedTopic } from "./pacedTopic.ts";
+import { bodySeenFrom, eventsIn, frameAfter, lowestReference, membershipOf, type RoomFrame } from "./roomFrame.ts";
+import { type RoomSequence, roomSequence } from "./roomSequence.ts";
+
+/** A socket as the feeds see it. */
+export interface FeedSocket {
+  readonly user: string;
+  subscribe(room: string): void;
+  unsubscribe(room: string): void;
+  /** Sends events to this socket alone. */
+  sendEvents(body: Uint8Array): void;
+  /** The user is not in the room any more; nothing of it was sent after the event that says so. */
+  left(room: string): void;
+  /** Events of the room were lost on the way to this socket: a resume brings them. */
+  resync(room: string): void;
+}
+
+/**
+ * One socket in one room. `held`: its events are kept while it catches up. `live`: they reach it as they are published. `stopped`:
+ * it reads too slowly and gets nothing. `gone`: it is not in the room any more.
+ */
+export interface Reader {
+  readonly socket: FeedSocket;
+  readonly room: string;
+  readonly phase: "held" | "live" | "stopped" | "gone";
+  /** Resolves when the feed runs; the facts of the room must be as of this commit for nothing to be missing. */
+  readonly since: Promise<number>;
+}
+
+/** What comes next of the room, from a live frame or from the log. */
+export type FeedStep = (sequence: RoomSequence) => readonly RoomFrame[];
+
+/** One room with local readers. */
+export interface RoomFeed {
+  /** The last event published; undefined before the first reader's feed runs. */
+  head(): number | undefined;
+  take(step: FeedStep): void;
+  /** From now on keeps the room's events for this socket, whatever it was before; ends with `release`, `stop` or `drop`. */
+  hold(socket: FeedSocket): Reader;
+  /** Sends what was kept after event `s`, and lets it run live. Its history begins at event `from`. */
+  release(reader: Reader, s: number, from: number): void;
+  stop(reader: Reader): void;
+  drop(reader: Reader): void;
+}
+
+export interface RoomFeedOptions {
+  readonly room: string;
+  /** A clock in milliseconds that never goes back. */
+  readonly now: () => number;
+  /** Sends to every socket that subscribed to the topic of the room. */
+  publish(body: Uint8Array): void;
+  /** The number of the room's last event, as of everything that `take` was given from the log before. */
+  readonly head: Promise<number>;
+  /** The last reader is gone, or the feed could not begin: it is of no more use. */
+  onEnd(): void;
+}
+
+/** Bytes of events that are kept for one reader; beyond that it has to resume. */
+const maxHeldBytes = 1024 * 1024;
+
+/** What the feed keeps of a reader. */
+interface OwnReader extends Reader {
+  phase: Reader["phase"];
+  since: Promise<number>;
+  /** The first event of its history. */
+  from: number;
+  held: RoomFrame[];
+  heldBytes: number;
+}
+
+export function roomFeed(options: RoomFeedOptions): RoomFeed {
+  const { room } = options;
+  const readers = new Map<FeedSocket, OwnReader>();
+  const held = new Set<OwnReader>();
+  const topic: PacedTopic = pacedTopic(options.publish, () => readers.size, options.now);
+  let sequence: RoomSequence | undefined;
+  /** What came before the sequence was known. */
+  let early: FeedStep[] = [];
+  /** The latest beginning of a live reader's history. */
+  let latestFrom = 1;
+  const started = options.head.then(begin);
+  // Whoever waits for it is told by `since`.
+  started.catch(end);
+
+  function begin(s: number): void {
+    sequence = roomSequence(s);
+    for (const step of early) for (const frame of step(sequence)) publish(frame);
+    early = [];
+  }
+
+  function end(): void {
+    topic.flush();
+    options.onEnd();
+  }
+
+  function publish(frame: RoomFrame): void {
+    // Most readers were there from the beginning; only then is it worth to look for what some of them may not see.
+    if (latestFrom === 1 || lowestReference(frame) >= latestFrom) topic.publish(frame.body);
+    else {
+      topic.flush();
+      for (const { phase, socket, from } of readers.values())
+        if (phase === "live") socket.sendEvents(bodySeenFrom(frame, from));
+    }
+    for (const reader of held) keep(reader, frame);
+    if (frame.membership) cutLeavers(frame);
+  }
+
+  function keep(reader: OwnReader, frame: RoomFrame): void {
+    reader.heldBytes += frame.body.byteLength;
+    if (reader.heldBytes > maxHeldBytes) reader.held = [];
+    else reader.held.push(frame);
+  }
+
+  /** In the tick of the removal, so that nothing published after it can reach who was removed. */
+  function cutLeavers(frame: RoomFrame): void {
+    const last = eventsIn(frame).at(-1);
+    const leave = new Set(last && membershipOf(last).leave);
+    for (const reader of [...readers.values()].filter(({ socket }) => leave.has(socket.user))) {
+      const wasHeld = reader.phase === "held";
+      detach(reader);
+      // Who is held hears of it when the events before it were sent.
+      if (!wasHeld) reader.socket.left(room);
+    }
+  }
+
+  function detach(reader: OwnReader): void {
+    leaveTopic(reader);
+    reader.phase = "gone";
+    readers.delete(reader.socket);
+    held.delete(reader);
+    if (readers.size === 0) end();
+  }
+
+  function leaveTopic({ phase, socket }: OwnReader): void {
+    if (phase !== "live") return;
+    topic.flush();
+    socket.unsubscribe(room);
+  }
+
+  function sendHeld(reader: OwnReader, s: number): void {
+    for (const frame of reader.held)
+      if (frame.lastS > s) reader.socket.sendEvents(bodySeenFrom(frameAfter(frame, s), reader.from));
+    reader.held = [];
+  }
+
+  return {
+    head() {
+      topic.flush();
+      return sequence?.lastS;
+    },
+    take(step) {
+      if (sequence === undefined) early.push(step);
+      else for (const frame of step(sequence)) publish(frame);
+    },
+    hold(socket) {
+      const known = readers.get(socket);
+      if (known !== undefined) leaveTopic(known);
+      const since = started.then(() => sequence?.lastN ?? 0);
+      since.catch(() => undefined);
+      const fields = { phase: "held" as const, since, held: [], heldBytes: 0 };
+      const reader = known ? Object.assign(known, fields) : { socket, room, from: 1, ...fields };
+      readers.set(socket, reader);
+      held.add(reader);
+      return reader;
+    },
+    release(given, s, from) {
+      const reader = given as OwnReader;
+      reader.from = from;
+      sendHeld(reader, s);
+      if (reader.phase === "gone") reader.socket.left(room);
+      if (reader.phase !== "held") return;
+      held.delete(reader);
+      if (reader.heldBytes > maxHeldBytes) {
+        reader.phase = "stopped";
+        reader.socket.resync(room);
+        return;
+      }
+      reader.phase = "live";
+      latestFrom = Math.max(latestFrom, from);
+      topic.flush();
+      reader.socket.subscribe(room);
+    },
+    stop(given) {
+      const reader = given as OwnReader;
+      leaveTopic(reader);
+      held.delete(reader);
+      if (reader.phase !== "gone") reader.phase = "stopped";
+      reader.held = [];
+    },
+    drop(given) {
+      const reader = given as OwnReader;
+      if (readers.get(reader.socket) === reader) detach(reader);
+      reader.phase = "gone";
+    },
+  };
+}
