@@ -14,8 +14,13 @@ export function guarded<A extends readonly unknown[]>(handler: (...args: A) => v
   };
 }
 
-/** Gathers items by key; at the end of this turn of the event loop calls `flush` once for each key. */
-export function perTurn<T>(flush: (key: string, items: readonly T[]) => void): (key: string, item: T) => void {
+/**
+ * Gathers items by key and calls `flush` once for each key: at the end of this turn of the event loop, or when `later` says.
+ */
+export function perTurn<T>(
+  flush: (key: string, items: readonly T[]) => void,
+  later: (flushAll: () => void) => void = setImmediate,
+): (key: string, item: T) => void {
   let gathered = new Map<string, T[]>();
   const flushAll = () => {
     const turn = gathered;
@@ -23,7 +28,7 @@ export function perTurn<T>(flush: (key: string, items: readonly T[]) => void): (
     for (const [key, items] of turn) flush(key, items);
   };
   return (key, item) => {
-    if (gathered.size === 0) setImmediate(flushAll);
+    if (gathered.size === 0) later(flushAll);
     const items = gathered.get(key);
     if (items === undefined) gathered.set(key, [item]);
     else items.push(item);

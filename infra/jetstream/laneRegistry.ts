@@ -1,6 +1,6 @@
 import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contexts, type LaneId } from "@connect-hub/domain/values";
-import { JetStreamApiCodes, jetstreamManager } from "@nats-io/jetstream";
+import { JetStreamApiCodes, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneCountFixed, LaneNotFound } from "./errors.ts";
@@ -12,9 +12,12 @@ export interface LaneEntry {
   readonly stream: string;
 }
 
+const answerMs = 3_000;
+
 /** Opens the registry to write, and makes it when it is not there. Reads go through the leader. */
 export function createRegistry(link: NatsLink, prefix: string, replicas: number): Promise<KV> {
-  return new Kvm(link.nc).create(subjects(prefix).lanesBucket, { history: 1, replicas, allow_direct: false });
+  const client = jetstream(link.nc, { timeout: answerMs });
+  return new Kvm(client).create(subjects(prefix).lanesBucket, { history: 1, replicas, allow_direct: false });
 }
 
 /** The entry of `lane`, or undefined. */
@@ -23,9 +26,12 @@ export async function findLane(registry: KV, lane: LaneId): Promise<LaneEntry | 
   return text === undefined ? undefined : parseEntry(text);
 }
 
-/** Writes the entry of a lane that has none. False when somebody else was first. */
-export function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): Promise<boolean> {
-  return claim(registry, lane, JSON.stringify(entry));
+/** Writes the entry of a lane that has none; the entry that stands afterwards, which may be somebody else's. */
+export async function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): Promise<LaneEntry> {
+  await claim(registry, lane, JSON.stringify(entry));
+  const standing = await findLane(registry, lane);
+  if (standing === undefined) throw new Error(`The entry of lane ${lane} is gone again.`);
+  return standing;
 }
 
 /**

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
-import { JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import type { KV } from "@nats-io/kv";
+import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import { checkLane } from "./checkLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { LaneCountFixed, LaneUnsound } from "./errors.ts";
@@ -20,22 +19,28 @@ export interface ProvisionOptions {
   readonly maxBytes: number;
 }
 
+const answerMs = 3_000;
+const attemptsMs = 20_000;
+const pauseMs = 200;
+
 /**
  * Makes the registry and the lanes that are missing; does nothing where they are there, so that any number of processes
  * may call it at once. Throws `LaneUnsound`, `LaneCountFixed` and `LogUnavailable`.
  */
 export async function provisionLanes(link: NatsLink, options: ProvisionOptions): Promise<void> {
-  try {
-    const manager = await jetstreamManager(link.nc, { checkAPI: false });
-    const registry = await createRegistry(link, options.prefix, options.replicas);
-    for (const [context, count] of countByContext(options.lanes)) await fixLaneCount(registry, context, count);
-    for (const lane of options.lanes) {
-      if ((await findLane(registry, lane)) === undefined) await makeLane(manager, registry, lane, options);
+  const endsAt = Date.now() + attemptsMs;
+  const epochs = new Map(options.lanes.map((lane) => [lane, randomBytes(16).toString("hex")]));
+  for (;;) {
+    try {
+      await makeMissing(link, options, epochs);
+      break;
+    } catch (cause) {
+      if (cause instanceof LaneCountFixed) throw cause;
+      const isFinal = cause instanceof JetStreamApiError;
+      // A cluster may leave the second of two equal requests at one time without an answer (seen on 2.15.1).
+      if (!isFinal && Date.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      else throw new LogUnavailable(`The lanes could not be made${isFinal ? `: ${cause.message}` : ""}.`, { cause });
     }
-  } catch (cause) {
-    if (cause instanceof LaneCountFixed) throw cause;
-    const why = cause instanceof JetStreamApiError ? `: ${cause.message}` : "";
-    throw new LogUnavailable(`The lanes could not be made${why}.`, { cause });
   }
   for (const lane of options.lanes) {
     const differences = await checkLane(link, { prefix: options.prefix, id: lane });
@@ -43,20 +48,24 @@ export async function provisionLanes(link: NatsLink, options: ProvisionOptions):
   }
 }
 
-/**
- * The stream comes first, then its entry: an entry without a stream is a lost log and never a new one. Who comes second
- * takes its own, empty stream away.
- */
-async function makeLane(
-  manager: JetStreamManager,
-  registry: KV,
-  lane: LaneId,
+/** `epochs`: those of the lanes that are made here; the same at each attempt, so that no attempt leaves a stream behind. */
+async function makeMissing(
+  link: NatsLink,
   options: ProvisionOptions,
+  epochs: ReadonlyMap<LaneId, string>,
 ): Promise<void> {
-  const epoch = randomBytes(16).toString("hex");
-  const stream = subjects(options.prefix).logStream(lane, epoch);
-  await manager.streams.add(laneStreamConfig({ ...options, lane, epoch }));
-  if (!(await claimLane(registry, lane, { epoch, stream }))) await manager.streams.delete(stream);
+  const manager = await jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });
+  const registry = await createRegistry(link, options.prefix, options.replicas);
+  for (const [context, count] of countByContext(options.lanes)) await fixLaneCount(registry, context, count);
+  for (const [lane, epoch] of epochs) {
+    if ((await findLane(registry, lane)) !== undefined) continue;
+    // The stream comes first, then its entry: an entry without a stream is a lost log and never a new one. Who comes
+    // second takes its own, empty stream away.
+    const stream = subjects(options.prefix).logStream(lane, epoch);
+    await manager.streams.add(laneStreamConfig({ ...options, lane, epoch }));
+    const standing = await claimLane(registry, lane, { epoch, stream });
+    if (standing.stream !== stream) await manager.streams.delete(stream);
+  }
 }
 
 function countByContext(lanes: readonly LaneId[]): Map<Context, number> {

@@ -28,7 +28,8 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
   const reply = perTurn<Numbered<CommandReply>>((inbox, replies) => {
     if (!link.connected) return;
     for (const { bytes } of packReplies(replies)) link.nc.publish(inbox, bytes);
-  });
+    // The answers of a commit come at once, and its frames with them: so all of it is one write to the socket.
+  }, queueMicrotask);
   const handle = guarded((message: Msg) => {
     const inbox = message.reply ?? "";
     const { items, malformed } = unpackCommands(message.data);
