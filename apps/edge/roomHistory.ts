@@ -1,4 +1,10 @@
-import { type ClientEvent, clientEventOf, FactsUnavailable, type LaneFollower } from "@connect-hub/domain/kernel";
+import {
+  type ClientEvent,
+  clientEventOf,
+  FactsUnavailable,
+  type LaneFollower,
+  type TailEvent,
+} from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 
 /** Reads events of a room from the read tables: those with `fromS` ≤ s ≤ `toS` that are there, ascending. */
@@ -22,17 +28,24 @@ export async function eventsBetween(
       for (const event of events) if (event.s >= fromS && event.s <= toS) found.set(event.s, event);
     };
     // The tail as it was before the rows were read: what left it since is in the rows.
-    const tail = tailOf(follower, room);
-    add(tail);
-    const rowsTo = Math.min(toS, (tail[0]?.s ?? Number.POSITIVE_INFINITY) - 1);
-    // Rows last: a text that was deleted is blank in them already.
+    const tail = follower.roomTail(room, follower.view.floor) ?? [];
+    add(tail.flatMap(({ event, at }) => clientEventOf(event, at, roomModel) ?? []));
+    const rowsTo = Math.min(toS, (tail[0]?.event.s ?? Number.POSITIVE_INFINITY) - 1);
     if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo));
+    blank(found, tail, follower);
     if (found.size === toS - fromS + 1) return [...found.values()].sort((a, b) => a.s - b.s);
   }
   throw new FactsUnavailable(`the history of a room has a hole between ${fromS} and ${toS}`);
 }
 
-function tailOf(follower: LaneFollower, room: string): readonly ClientEvent[] {
-  const tail = follower.roomTail(room, follower.view.floor) ?? [];
-  return tail.flatMap(({ event, at }) => clientEventOf(event, at, roomModel) ?? []);
+/** What later events of the tail do to earlier ones: a deletion blanks the text, as it will in the tables. */
+function blank(found: Map<number, ClientEvent>, tail: readonly TailEvent[], { lane }: LaneFollower): void {
+  for (const { event, n, at } of tail) {
+    const changes = roomModel.events[event.type]?.changes(event, { lane: lane.id, n, at }) ?? [];
+    for (const change of changes) {
+      if (change.op !== "set" || change.table !== "room_events") continue;
+      const earlier = found.get(Number(change.key[1]));
+      if (earlier !== undefined) found.set(earlier.s, { ...earlier, d: change.values.data ?? null });
+    }
+  }
 }
