@@ -232,6 +232,7 @@ export class LaneWriter {
     for (const { pending, reply } of held) {
       this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
     }
+    this.#publish(accepted, scope.place);
   }
 
   /** Something that the decision wants is not in memory: fetches it and tries again. */
@@ -245,7 +246,7 @@ export class LaneWriter {
   }
 
   async #append(accepted: readonly Accepted[], scope: DecideScope) {
-    const { lane, writer, live, subjects, model } = this.#options;
+    const { lane, writer } = this.#options;
     const { n, at } = scope.place;
     const head: CommitHead = {
       lane: lane.id,
@@ -268,6 +269,12 @@ export class LaneWriter {
     this.#view.commit(n, changes, { events: events.length, bytes: bytes.byteLength });
     for (const { pending, result } of accepted)
       this.#keys.add(pending.key, { digest: pending.digest, result }, scope.atMs);
+    return outcome;
+  }
+
+  #publish(accepted: readonly Accepted[], { n, at }: DecideScope["place"]): void {
+    const { lane, live, subjects, model } = this.#options;
+    const events = accepted.flatMap((item) => item.events);
     for (const frame of liveFrames(events, at, model)) {
       this.#beats.saw(frame.room, frame.lastS);
       const headers = {
@@ -279,7 +286,6 @@ export class LaneWriter {
       };
       live.publish(subjects.liveRoom(frame.room), frame.body, headers);
     }
-    return outcome;
   }
 
   /** Before anybody is told no: this writer must still have the lane, after it decided. */
