@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { golden } from "../testing/golden.ts";
 import type { Command, CommandReply } from "./command.ts";
 import { messageBytes, type Numbered, packCommands, packReplies, unpackCommands, unpackReplies } from "./commandBus.ts";
 
@@ -13,33 +14,22 @@ const command: Command = {
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
 
-test("commands are stored as these bytes", () => {
-  const [message, ...more] = packCommands([
-    [7, command],
-    [8, { ...command, after: "p1.e30", meta: { ip: "::1" } }],
-  ]);
-  expect(more).toEqual([]);
-  expect(text(message?.bytes)).toBe(
-    '[[7,{"key":{"actor":"0190b3c4-0000-7000-8000-000000000001","id":"0190b3c4-0000-7000-8000-000000000002"},' +
-      `"kind":"postMessage","subject":"${room}","data":{"room":"${room}","text":"Who's there? ü"},` +
-      '"deadlineAt":1700000000000}],' +
-      '[8,{"key":{"actor":"0190b3c4-0000-7000-8000-000000000001","id":"0190b3c4-0000-7000-8000-000000000002"},' +
-      `"kind":"postMessage","subject":"${room}","data":{"room":"${room}","text":"Who's there? ü"},` +
-      '"deadlineAt":1700000000000,"after":"p1.e30","meta":{"ip":"::1"}}]]',
-  );
+test("commands are these bytes", () => {
+  const bytesOnPage = golden("commands");
+  const { items, malformed } = unpackCommands(bytes(bytesOnPage));
+  expect(malformed).toBe(0);
+  expect(items).toMatchObject([[7, { kind: "postMessage", after: "p1.e30", meta: { ip: "::1" } }]]);
+  expect(packCommands(items).map((message) => text(message.bytes))).toEqual([bytesOnPage]);
 });
 
-test("answers are stored as these bytes", () => {
+test("answers are these bytes", () => {
   const replies: Numbered<CommandReply>[] = [
-    [7, { ok: { s: 3 }, position: "p1.e30" }],
+    [7, { ok: { room: "0192f0c4-8e00-7000-8000-000000000001", s: 2, m: 1 }, position: "p1.e30" }],
     [8, { refused: { code: "RoomNotFound" } }],
-    [9, { refused: { code: "BadInput", detail: { field: "text" } } }],
+    [9, { refused: { code: "BadInput", detail: "text: too long" } }],
   ];
   const [message] = packReplies(replies);
-  expect(text(message?.bytes)).toBe(
-    '[[7,{"ok":{"s":3},"position":"p1.e30"}],[8,{"refused":{"code":"RoomNotFound"}}],' +
-      '[9,{"refused":{"code":"BadInput","detail":{"field":"text"}}}]]',
-  );
+  expect(text(message?.bytes)).toBe(golden("replies"));
   expect(unpackReplies(message?.bytes ?? bytes(""))).toEqual({ items: replies, malformed: 0 });
 });
 

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { roomModel } from "../room/index.ts";
+import { golden } from "../testing/golden.ts";
 import { decodePosition, encodePosition, mergeTokens } from "../values/position.ts";
 import { decodeBeat, encodeBeat } from "./beat.ts";
 import {
@@ -19,16 +19,8 @@ import { liveFrames } from "./liveFrames.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
 import { seal, unseal } from "./sealing.ts";
 
-// The golden bytes of docs/format.md. A red line here means that stored data would be read differently: never mend it
-// by changing the page; make a new version.
-const page = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
-
-/** The text of the code block that follows `<!-- golden: name -->`. */
-function golden(name: string): string {
-  const found = new RegExp(`<!-- golden: ${name} -->\\s*\`\`\`[a-z]*\\n([\\s\\S]*?)\\n\`\`\``).exec(page)?.[1];
-  if (found === undefined) throw new Error(`docs/format.md shows no golden bytes for ${name}`);
-  return found;
-}
+// A red line here means that stored data would be read differently: never mend it by changing docs/format.md; make a new
+// version.
 
 const room = "0192f0c4-8e00-7000-8000-000000000001";
 const ana = "0192f0c4-8e00-7000-8000-00000000000a";
