@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { BadSetting, readEdgeConfig } from "./config.ts";
+
+const least = {
+  HUB_AUTH_URL: "postgres://a",
+  HUB_CHAT_URL: "postgres://c",
+  HUB_VAULT_URL: "postgres://v",
+  HUB_VAULT_ROOT: "/tmp/root",
+};
+
+test("what is not set has the value of one box", () => {
+  expect(readEdgeConfig(least)).toMatchObject({ HUB_HOST: "127.0.0.1", HUB_PORT: 7_750, HUB_ATTEMPTS_PER_MINUTE: 120 });
+});
+
+test.each(Object.keys(least))("without %s it can't start, and says so", (name) => {
+  const { [name as keyof typeof least]: _, ...rest } = least;
+  expect(() => readEdgeConfig(rest)).toThrow(BadSetting);
+  expect(() => readEdgeConfig(rest)).toThrow(name);
+});
+
+test.each([
+  ["HUB_PORT", "seven"],
+  ["HUB_PORT", "70000"],
+  ["HUB_LOG_LEVEL", "loud"],
+  ["HUB_ATTEMPTS_PER_MINUTE", "0"],
+])("%s=%s has no meaning, and the message names it", (name, value) => {
+  expect(() => readEdgeConfig({ ...least, [name]: value })).toThrow(name);
+});
