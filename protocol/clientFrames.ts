@@ -45,8 +45,6 @@ export type CommandFrame = z.infer<typeof CommandFrame>;
 export type QueryFrame = z.infer<typeof QueryFrame>;
 export type HeartbeatFrame = z.infer<typeof HeartbeatFrame>;
 export type ResumeFrame = z.infer<typeof ResumeFrame>;
-/** Anything that a client sends. */
-export type ClientFrame = AuthFrame | CommandFrame | QueryFrame | HeartbeatFrame | ResumeFrame;
 
 /** A client's frame, told apart. `bad`: none of them; `i` if it had a request number to answer to. */
 export type ReadFrame =

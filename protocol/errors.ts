@@ -38,7 +38,7 @@ export interface ErrorEntry {
  * Everything that goes wrong on the wire, closed and numbered: 1xx the protocol, 2xx the request, 3xx accounts, 4xx rooms
  * and messages, 5xx try again. Own close codes are 4000 + the number; 1009, 1012 and 1013 are those of RFC 6455's registry.
  */
-export const errorTable = {
+const errorTable = {
   BadJson: { code: 101, http: 400, retry: false, close: 4101, meaning: "The frame or body is no JSON text." },
   BadFrame: {
     code: 102,

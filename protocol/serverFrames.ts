@@ -65,9 +65,9 @@ const WireErrorShape = z.custom<WireError>(
   (value) => typeof value === "object" && value !== null && "code" in value && "name" in value && "retry" in value,
 );
 /** The answer to request `i`: what it came to, and a position token that covers it. */
-export const OkFrame = z.object({ i: z.int(), ok: AnyJson, p: z.string() });
+const OkFrame = z.object({ i: z.int(), ok: AnyJson, p: z.string() });
 /** The refusal of request `i`; without `i` it is about the socket. */
-export const ErrFrame = z.object({ i: z.optional(z.int()), err: WireErrorShape });
+const ErrFrame = z.object({ i: z.optional(z.int()), err: WireErrorShape });
 /** The answer to a heartbeat: heads of the rooms that changed since the one before. */
 export const HeartbeatAnswer = z.object({
   hb: z.object({ n: z.int(), version: z.int(), heads: z.record(z.string(), Cursor) }),
@@ -85,8 +85,6 @@ export const ResyncFrame = z.object({ resync: z.object({ rooms: z.array(z.string
 
 export type HelloFrame = z.infer<typeof HelloFrame>;
 export type ReadyFrame = z.infer<typeof ReadyFrame>;
-export type OkFrame = z.infer<typeof OkFrame>;
-export type ErrFrame = z.infer<typeof ErrFrame>;
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 export type ResumedFrame = z.infer<typeof ResumedFrame>;
 export type RoomFrame = z.infer<typeof RoomFrame>;

@@ -1,2 +1,2 @@
-export { BadSetting, type EdgeConfig, readEdgeConfig } from "./config.ts";
+export { type EdgeConfig, readEdgeConfig } from "./config.ts";
 export { type RunningEdge, startEdge } from "./startEdge.ts";

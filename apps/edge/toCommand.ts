@@ -17,7 +17,7 @@ export interface ClientCommand {
 }
 
 /** How long a command is waited for, in milliseconds. */
-export const commandTimeoutMs = 10_000;
+const commandTimeoutMs = 10_000;
 
 /**
  * The command and the lane that decides it. Ids of what a command makes follow from its key, so a repetition meets the same.

@@ -1,7 +1,6 @@
 import type { WireError } from "@connect-hub/protocol";
-import { uuidv7 } from "uuidv7";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type BareSocket, bareSocket } from "../support/bareSocket.ts";
+import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge, type Talker } from "../support/chat.ts";
 import { type CutLine, cutLine } from "../support/cutLine.ts";
 
@@ -50,7 +49,7 @@ async function postElsewhere(): Promise<void> {
 }
 
 const errOf = async (socket: BareSocket, request: object) => ((await socket.ask(request)).err as WireError)?.name;
-const post = () => ({ m: "postMessage", d: { room, text: "x" }, k: uuidv7() });
+const post = () => ({ m: "postMessage", d: { room, text: "x" }, k: newKey() });
 const history = (before?: number) => ({ q: "history", d: { room, ...(before !== undefined && { before }) } });
 const readyParts = async () =>
   ((await (await fetch(`${edge.url}/ready`)).json()) as { ok: Record<string, boolean> }).ok;

@@ -4,9 +4,8 @@ import { decodePosition, encodePosition, limits, type RefusalCode } from "@conne
 import { natsLiveBus, serveCommands, subscribeLive } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { type ErrorName, errorEntry, errorNames, type WireError } from "@connect-hub/protocol";
-import { uuidv7 } from "uuidv7";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type BareSocket, bareSocket } from "../support/bareSocket.ts";
+import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
 
 // One case for each row of the error table, each at the real doors of a running edge. A code without a case fails.
@@ -44,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => chat?.close());
 
-const command = (m: string, d: object, k = uuidv7()) => ({ m, d, k });
+const command = (m: string, d: object, k = newKey()) => ({ m, d, k });
 const query = (q: string, d: object, parts: object = {}) => ({ q, d, ...parts });
 const errIn = ({ err, ...rest }: Record<string, unknown>): WireError => {
   expect(err, JSON.stringify(rest)).toBeDefined();
@@ -244,14 +243,14 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     return refused(a, command("paintTheRoof", {}));
   },
   async KeyReused() {
-    const key = uuidv7();
+    const key = newKey();
     const first = await okOf(a, command("postMessage", { room, text: "one" }, key));
     expect(await okOf(a, command("postMessage", { room, text: "one" }, key))).toEqual(first);
     return refused(a, command("postMessage", { room, text: "two" }, key));
   },
   KeyDatedAhead() {
     const ahead = (Date.now() + limits.idAheadMs + 60_000).toString(16).padStart(12, "0");
-    const key = `${ahead.slice(0, 8)}-${ahead.slice(8)}-7${uuidv7().slice(15)}`;
+    const key = `${ahead.slice(0, 8)}-${ahead.slice(8)}-7${newKey().slice(15)}`;
     return refused(a, command("postMessage", { room, text: "from the future" }, key));
   },
   async BadPosition() {

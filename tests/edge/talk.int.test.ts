@@ -1,3 +1,4 @@
+import { HubError, signOut } from "@connect-hub/sdk";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
 
@@ -138,6 +139,17 @@ describe("who is removed", () => {
 });
 
 describe("a session", () => {
+  test("is ended over HTTP as well, and a repetition does no harm", async () => {
+    const ada = await chat.person(edge, "ada");
+    const one = ada.connect();
+    await expect.poll(() => one.client.state).toBe("online");
+    await signOut({ url: edge.url, token: ada.session.token });
+    await expect.poll(() => one.told.at(-1)).toBe("closed SessionEnded");
+    const again = await signOut({ url: edge.url, token: ada.session.token }).catch((error: unknown) => error);
+    expect(again).toBeInstanceOf(HubError);
+    expect(again).toMatchObject({ name: "SessionEnded", code: 303, retry: false });
+  });
+
   test("that is ended ends its sockets at once, after the answer, and works nowhere any more", async () => {
     const ada = await chat.person(edge, "ada");
     const [one, two] = [ada.connect(), ada.connect()];

@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { derivedId } from "@connect-hub/domain/kernel";
 import { vi } from "vitest";
 import { WebSocket } from "ws";
 
@@ -14,6 +16,9 @@ export interface BareSocket {
   ask(request: object): Promise<Record<string, unknown>>;
   close(): void;
 }
+
+/** A key for one command. */
+export const newKey = (): string => derivedId(Date.now(), randomUUID());
 
 /** Opens one at an edge's address; with a token it signs in. */
 export async function bareSocket(url: string, token?: string): Promise<BareSocket> {
