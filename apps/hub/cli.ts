@@ -22,6 +22,9 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   status: async () => (await import("./commands/status.ts")).registerStatus,
   events: async () => (await import("./commands/events.ts")).registerEvents,
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
+  projections: async () => (await import("./commands/projections.ts")).registerProjections,
+  digest: async () => (await import("./commands/digest.ts")).registerDigest,
+  "wait-caught-up": async () => (await import("./commands/waitCaughtUp.ts")).registerWaitCaughtUp,
 };
 
 async function groupsFor(args: readonly string[]): Promise<readonly RegisterCommands[]> {

@@ -1,0 +1,96 @@
+import { accountModel } from "@connect-hub/domain/account";
+import { type ContextModel, epoch8, type Lane } from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
+import { kyselyOver, openPool, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
+import {
+  type AuthTables,
+  accountCheckpoints,
+  type ChatTables,
+  type LaneCheckpoint,
+  roomCheckpoints,
+} from "@connect-hub/projections";
+import { type Connections, readConnections } from "./box/connections.ts";
+import type { CommandContext } from "./cli.ts";
+
+/** The read tables of a context: what the operator calls a projection. */
+export interface ReadTables {
+  readonly name: Context;
+  readonly model: ContextModel;
+  readonly pool: PostgresPool;
+  /** Where its lanes stand, in the order of their names. Throws `FactsUnavailable`. */
+  checkpoints(): Promise<LaneCheckpoint[]>;
+}
+
+const statementTimeoutMs = 300_000;
+
+/** Runs `work` with the read tables of all contexts. */
+export async function withReadTables(
+  context: CommandContext,
+  work: (tables: readonly ReadTables[], connections: Connections) => Promise<void>,
+): Promise<void> {
+  const connections = readConnections(context.config().dataDir);
+  const open = (url: string) => openPool(url, { name: "hub", max: 2, statementTimeoutMs });
+  const auth = open(connections.authUrl);
+  const chat = open(connections.chatUrl);
+  const parts = {
+    accounts: { model: accountModel, pool: auth, read: () => accountCheckpoints(kyselyOver<AuthTables>(auth)) },
+    rooms: { model: roomModel, pool: chat, read: () => roomCheckpoints(kyselyOver<ChatTables>(chat)) },
+  };
+  const tables = contexts.map((name) => {
+    const { model, pool, read } = parts[name];
+    return { name, model, pool, checkpoints: () => orUnavailable(read) };
+  });
+  try {
+    await work(tables, connections);
+  } finally {
+    await Promise.all([auth.end(), chat.end()]);
+  }
+}
+
+/** Where the tables of one lane stand beside the log. */
+export interface LaneLag {
+  readonly projection: Context;
+  readonly lane: LaneId;
+  /** The last commit in the tables; 0 for none. */
+  readonly n: number;
+  /** The last commit in the log. */
+  readonly head: number;
+  readonly behind: number;
+  readonly generation: number;
+  readonly halted: string | null;
+}
+
+/**
+ * Where the tables of these lanes stand beside `heads`, or beside the log as it is now. Tables of another epoch than the
+ * log's count as empty.
+ */
+export async function lagsOf(
+  tables: readonly ReadTables[],
+  lanes: readonly Lane[],
+  heads?: ReadonlyMap<LaneId, number>,
+): Promise<LaneLag[]> {
+  const checkpoints = (await Promise.all(tables.map((one) => one.checkpoints()))).flat();
+  return Promise.all(
+    lanes.map(async (lane) => {
+      const found = checkpoints.find((one) => one.lane === lane.id);
+      const n = found !== undefined && epoch8(found.epoch) === epoch8(lane.epoch) ? found.n : 0;
+      const head = heads?.get(lane.id) ?? (await lane.lastNumber());
+      const { generation, halted } = found ?? { generation: 0, halted: null };
+      return {
+        projection: contextOf(lane.id),
+        lane: lane.id,
+        n,
+        head,
+        behind: Math.max(0, head - n),
+        generation,
+        halted,
+      };
+    }),
+  );
+}
+
+/** The present heads of these lanes. */
+export async function headsOf(lanes: readonly Lane[]): Promise<ReadonlyMap<LaneId, number>> {
+  return new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lane.lastNumber()] as const)));
+}
