@@ -42,11 +42,12 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const start = (lane: LaneId) => startOne(lane, { prefix: config.HUB_PREFIX, link, pools, vault, log });
     const projectors = new Map(lanes.map(({ lane }) => [lane, start(lane)]));
+    let closing: Promise<unknown> | undefined;
     return {
       projectors,
       async close() {
-        await Promise.all([...projectors.values()].map((projector) => projector.close()));
-        await letGo();
+        closing ??= Promise.all([...projectors.values()].map((projector) => projector.close())).then(letGo);
+        await closing;
       },
     };
   } catch (error) {

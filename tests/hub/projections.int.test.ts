@@ -1,0 +1,139 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Lane } from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { LogBuilder, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
+import { openLane } from "@connect-hub/jetstream";
+import { openPool, type PostgresPool } from "@connect-hub/postgres";
+import { type RunningProjectors, readProjectorConfig, startProjectors } from "@connect-hub/projector";
+import { openVault } from "@connect-hub/vault";
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
+import { writeConnections } from "../../apps/hub/box/connections.ts";
+import { runCli } from "../../apps/hub/cli.ts";
+import { exitCodes } from "../../apps/hub/exitCodes.ts";
+import { type FreshBox, freshBox } from "../support/freshBox.ts";
+
+const commits = 120;
+let dataDir: string;
+let box: FreshBox;
+let pool: PostgresPool;
+let lane: Lane;
+let projectors: RunningProjectors;
+
+beforeAll(async () => {
+  box = await freshBox({ natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl") });
+  pool = openPool(box.databaseUrl, { name: "test" });
+  dataDir = mkdtempSync(join(tmpdir(), "connect-hub-projections-"));
+  mkdirSync(join(dataDir, "run"));
+  const urls = { authUrl: box.databaseUrl, chatUrl: box.databaseUrl, vaultUrl: box.databaseUrl };
+  const unused = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1, laneBytes: 1 };
+  const vaultRoot = String(box.env.HUB_VAULT_ROOT);
+  const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix: box.prefix, roomLanes: 1 };
+  writeConnections(dataDir, { ...log, ...urls, vaultRoot, ...unused });
+  lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
+  await fill(vaultRoot);
+  projectors = await startProjectors(readProjectorConfig({ ...box.env, HUB_LOG_LEVEL: "silent" }));
+});
+afterAll(async () => {
+  await projectors.close();
+  await pool.end();
+  await box.close();
+  rmSync(dataDir, { recursive: true });
+});
+afterEach(() => void vi.restoreAllMocks());
+
+async function fill(rootFile: string): Promise<void> {
+  const vault = await openVault({ db: pool, rootFile });
+  const log = new LogBuilder({ lane: lane.id, epoch: lane.epoch, model: roomModel, vault });
+  const talk = new RoomTalk(seededRandom(1));
+  for (let n = 0; n < commits; n++) {
+    await lane.append(await log.commit([[n === 0 ? talk.create("r", ["ann", "bob"]) : talk.next("r")]]), n);
+  }
+}
+
+/** Runs `hub`, and gives what it said and its exit code. */
+async function hub(...args: string[]) {
+  const said: string[] = [];
+  const complaints: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => complaints.push(String(text)) > 0);
+  const code = await runCli(["--data", dataDir, ...args], {});
+  vi.restoreAllMocks();
+  return { code, said: said.join("\n"), complaints: complaints.join("") };
+}
+
+async function hubJson(...args: string[]) {
+  const { code, said } = await hub(...args, "--json");
+  return { code, json: JSON.parse(said) };
+}
+
+test("wait-caught-up ends when the tables have the log, and lag and list show it", async () => {
+  const waited = await hubJson("wait-caught-up", "--timeout", "20");
+  expect(waited).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp" } });
+  expect((await hubJson("projections", "lag")).json).toMatchObject([
+    { lane: "accounts.0", n: 0, head: 0, behind: 0 },
+    { projection: "rooms", lane: "rooms.0", n: commits, head: commits, behind: 0, generation: 0, halted: null },
+  ]);
+  const { json } = await hubJson("projections", "list");
+  expect(json).toMatchObject([
+    { lane: "accounts.0" },
+    { lane: "rooms.0", n: commits, epoch: lane.epoch, halted: null },
+  ]);
+  expect((await hub("projections", "list")).said).toContain("working");
+});
+
+test("the digest is the fold of the log's, and stays the same through a rebuild", async () => {
+  const { json: before } = await hubJson("digest");
+  expect(before.positions).toMatchObject([
+    { lane: "accounts.0", n: 0 },
+    { lane: "rooms.0", n: commits },
+  ]);
+  expect(before.tables.find(({ table }: { table: string }) => table === "chat.room_events").rows).toBe(commits);
+  expect((await hubJson("digest", "--fold")).json).toEqual({ ...before, fold: { same: true } });
+  const rebuilt = await hubJson("projections", "rebuild", "rooms");
+  expect(rebuilt).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp", commits } });
+  expect((await hubJson("projections", "list")).json[1]).toMatchObject({ generation: 1, n: commits });
+  expect((await hubJson("digest")).json).toEqual(before);
+  expect((await hub("projections", "rebuild")).said).toContain(`${commits} commits were replayed`);
+});
+
+test("a projection that is none is a usage error that names those there are", async () => {
+  const { code, complaints } = await hub("projections", "rebuild", "rooms", "search");
+  expect(code).toBe(exitCodes.badSettingOrUsage);
+  expect(complaints).toContain('There is no projection "search", only accounts, rooms.');
+});
+
+test("tables that are not the fold of the log fail, with the first row that differs", async () => {
+  await pool.query(`update chat.messages set status = 'deleted' where id = 'r:1'`);
+  const { code, said } = await hub("digest", "--fold");
+  expect(code).toBe(exitCodes.failed);
+  expect(said).toContain("NOT the fold of the log. First difference: chat.messages, key r:1");
+  const { json } = await hubJson("digest", "--fold");
+  expect(json.fold.difference).toMatchObject({ inTables: { status: "deleted" }, inFold: { status: "sent" } });
+  await pool.query("delete from chat.memberships where user_id = 'ann'");
+  expect((await hub("digest", "--fold")).said).toContain("chat.memberships, key r|ann");
+  await hub("projections", "rebuild", "rooms");
+  expect((await hub("digest", "--fold")).code).toBe(exitCodes.done);
+});
+
+test("a halted projector is shown with its reason, and nobody waits for it", async () => {
+  await pool.query("update chat.checkpoints set hash = repeat('0', 64) where lane = 'rooms.0'");
+  await vi.waitFor(async () => expect((await hub("projections", "lag")).code).toBe(exitCodes.failed), {
+    timeout: 10_000,
+  });
+  expect((await hub("projections", "list")).said).toContain("HALTED");
+  await pool.query("update chat.checkpoints set n = n - 1 where lane = 'rooms.0'");
+  const waited = await hub("wait-caught-up");
+  expect(waited.code).toBe(exitCodes.failed);
+  expect(waited.complaints).toContain(`rooms.0 is at ${commits - 1} of ${commits}, HALTED: `);
+  expect((await hub("projections", "rebuild", "rooms", "--timeout", "20")).code).toBe(exitCodes.done);
+});
+
+test("without a projector a wait ends in time and says what is missing", async () => {
+  await projectors.close();
+  await pool.query("update chat.checkpoints set n = 0, hash = '' where lane = 'rooms.0'");
+  const { code, complaints } = await hub("wait-caught-up", "--timeout", "0.1");
+  expect(code).toBe(exitCodes.failed);
+  expect(complaints).toContain(`did not catch up in time: rooms.0 is at 0 of ${commits}`);
+});
