@@ -3,7 +3,8 @@ import { openPool } from "@connect-hub/postgres";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { type FreshBox, freshBox } from "../support/freshBox.ts";
 import { startApps } from "./appProcess.ts";
-import { groupCommitting, subjectPerRoom } from "./bareLog.ts";
+import { groupCommitting } from "./bareLog.ts";
+import { bareSenders } from "./bareSenders.ts";
 import { alternate, type Bench, benchServers, type Part, partOf, percentile, round } from "./bench.ts";
 import { type Crowd, closedLoop, crowdOf } from "./senders.ts";
 
@@ -13,7 +14,10 @@ const pairs = 5;
 const runMs = 4_000;
 const sustainedMs = 60_000;
 
-/** 20 senders in 10 rooms through the commands app, against bare loops on the same server; then a minute with the projector. */
+/**
+ * 20 senders in 10 rooms through the commands app, against bare loops behind the same requests on the same server; then a
+ * minute with the projector.
+ */
 export const append: Bench = async (say) => {
   const servers = await benchServers();
   const box = await freshBox(servers);
@@ -25,9 +29,9 @@ export const append: Bench = async (say) => {
     await closedLoop(oursOf(crowd), 2_000);
     const bytes = await bytesPerCommand(box);
     say(`${bytes} bytes per command in the log`);
-    const grouped = await groupCommitting(box.link.nc, bytes);
-    const single = await subjectPerRoom(box.link.nc, bytes);
-    const all = Array.from({ length: rooms * perRoom }, (_, index) => index % rooms);
+    const bare = await bareSenders(box, sender, bytes);
+    const inProcess = await groupCommitting(box.link.nc, bytes);
+    const all = Array.from({ length: rooms * perRoom }, (_, index) => crowd.rooms[index % rooms] ?? "");
     const latencies: number[] = [];
     const rates = await alternate(pairs, say, {
       ours: async () => {
@@ -38,22 +42,28 @@ export const append: Bench = async (say) => {
       grouped: async () =>
         (
           await closedLoop(
-            all.map((room) => () => grouped.send(room)),
+            all.map((room) => () => bare.grouped(room)),
             runMs,
           )
         ).rate,
       single: async () =>
         (
           await closedLoop(
-            all.map((room) => () => single.send(room)),
+            all.map((room) => () => bare.single(room)),
             runMs,
           )
         ).rate,
     });
+    const withoutRequests = await closedLoop(
+      all.map((room) => () => inProcess.send(room)),
+      runMs,
+    );
+    await bare.close();
     const more = {
       p50Ms: round(percentile(latencies, 0.5)),
       p99Ms: round(percentile(latencies, 0.99)),
       bytesPerCommand: bytes,
+      groupedInOneProcess: round(withoutRequests.rate),
     };
     return [
       partOf("append: of a bare group-committing loop", rates.ours ?? 0, rates.grouped ?? 0, 0.25, more),

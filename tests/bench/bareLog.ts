@@ -5,7 +5,7 @@ import { headers, type NatsConnection } from "@nats-io/nats-core";
 /** How a bare program writes a log: no decisions, no keys, no sealing, the bytes are ready. */
 export interface BareLog {
   /** Resolves when the command's bytes are stored. */
-  send(room: number): Promise<void>;
+  send(room: string): Promise<void>;
 }
 
 /** One lane; while an append is under way commands gather, then go out as one message. */
@@ -43,7 +43,7 @@ export async function groupCommitting(nc: NatsConnection, bytesPerCommand: numbe
 export async function subjectPerRoom(nc: NatsConnection, bytesPerCommand: number): Promise<BareLog> {
   const subject = await makeStream(nc, true);
   const payload = randomBytes(bytesPerCommand);
-  const lasts = new Map<number, Promise<number>>();
+  const lasts = new Map<string, Promise<number>>();
   return {
     async send(room) {
       const before = lasts.get(room) ?? Promise.resolve(0);

@@ -1,7 +1,7 @@
 import { commandSender } from "@connect-hub/jetstream";
 import { freshBox } from "../support/freshBox.ts";
 import { startApps } from "./appProcess.ts";
-import { subjectPerRoom } from "./bareLog.ts";
+import { bareSenders } from "./bareSenders.ts";
 import { alternate, type Bench, benchServers, partOf } from "./bench.ts";
 import { closedLoop, crowdOf } from "./senders.ts";
 
@@ -11,7 +11,10 @@ const runMs = 3_000;
 /** As `append` measures them. */
 const bytesPerCommand = 1_000;
 
-/** 200 senders in one room through the commands app, against one append per command on that room's subject. */
+/**
+ * 200 senders in one room through the commands app, against one append per command on that room's subject,
+ * behind the same requests.
+ */
 export const hotRoom: Bench = async (say) => {
   const servers = await benchServers();
   const box = await freshBox(servers);
@@ -20,7 +23,7 @@ export const hotRoom: Bench = async (say) => {
   try {
     const crowd = await crowdOf(box, sender, 1, senders);
     const post = () => crowd.post(crowd.rooms[0] ?? "", 0);
-    const single = await subjectPerRoom(box.link.nc, bytesPerCommand);
+    const bare = await bareSenders(box, sender, bytesPerCommand);
     const all = Array.from({ length: senders });
     const rates = await alternate(pairs, say, {
       ours: async () =>
@@ -33,11 +36,12 @@ export const hotRoom: Bench = async (say) => {
       single: async () =>
         (
           await closedLoop(
-            all.map(() => () => single.send(0)),
+            all.map(() => () => bare.single(crowd.rooms[0] ?? "")),
             runMs,
           )
         ).rate,
     });
+    await bare.close();
     return [partOf("hot-room", rates.ours ?? 0, rates.single ?? 0, 3)];
   } finally {
     sender.close();
