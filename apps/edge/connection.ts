@@ -157,7 +157,8 @@ export class Connection implements FeedSocket {
   left(room: string): void {
     if (this.readers.get(room)?.phase === "gone") this.readers.delete(room);
     this.headsTold.delete(room);
-    this.tell({ left: { r: room } });
+    // A socket that is being closed leaves its rooms too, but its user does not.
+    if (this.isOpen) this.tell({ left: { r: room } });
   }
 
   resync(room: string): void {

@@ -5,7 +5,7 @@ import type { EdgeLanes } from "./edgeLanes.ts";
 import { Refused } from "./refusals.ts";
 import type { Reader } from "./roomFeed.ts";
 import type { RoomFeeds } from "./roomFeeds.ts";
-import { bodyOf, eventSeenFrom } from "./roomFrame.ts";
+import { bodiesOf, eventSeenFrom } from "./roomFrame.ts";
 import { eventsBetween, type ReadRows } from "./roomHistory.ts";
 import { roomState } from "./roomStates.ts";
 
@@ -19,7 +19,6 @@ export interface JoinSources {
 /** What became of a room that a client wants to go on with. */
 export type Resumed = readonly ["ok" | "reset", epoch: string, s: number];
 
-const eventsPerSend = 50;
 const reachTimeoutMs = 3_000;
 
 /** The user came into a room: tells the socket and lets the room run live. Does nothing where it runs already. */
@@ -110,10 +109,9 @@ async function sendMissed(
   const isOurs = cursorEpoch === epoch && cursorS <= s && cursorS >= from - 1;
   if (!isOurs || s - cursorS > limits.resumeEvents) return ["reset", epoch, s];
   const events = await eventsBetween(lanes.ofRoom(room), readRows, { room, fromS: cursorS + 1, toS: s });
-  for (let at = 0; at < events.length; at += eventsPerSend) {
+  for (const body of bodiesOf(events.map((event) => eventSeenFrom(event, from)))) {
     await connection.calm();
-    const part = events.slice(at, at + eventsPerSend);
-    connection.sendEvents(bodyOf(part.map((event) => eventSeenFrom(event, from))));
+    connection.sendEvents(body);
   }
   return ["ok", epoch, s];
 }

@@ -1,7 +1,7 @@
 import type { ClientEvent } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { describe, expect, test } from "vitest";
-import { bodySeenFrom, changesMembership, frameOf, lowestReference, membershipOf } from "./roomFrame.ts";
+import { bodiesOf, bodySeenFrom, changesMembership, frameOf, lowestReference, membershipOf } from "./roomFrame.ts";
 
 const event = (s: number, t: string, d: ClientEvent["d"]): ClientEvent => ({ r: "r1", s, t, d, by: "u1", at: "" });
 const text = (body: Uint8Array) => Buffer.from(body).toString();
@@ -11,6 +11,14 @@ describe("a frame", () => {
     const one = event(1, "messagePosted", { text: "a" });
     expect(text(frameOf([one], 1).body)).toBe(JSON.stringify(one));
     expect(text(frameOf([one, event(2, "messagePosted", { text: "b" })], 1).body)).toMatch(/^\[\{.*\}\]$/);
+  });
+
+  test("of many events comes in parts, each not much larger than a slow reader can take", () => {
+    const events = Array.from({ length: 30 }, (_, at) => event(at + 1, "messagePosted", { text: "x".repeat(8_000) }));
+    const parts = [...bodiesOf(events)];
+    expect(parts.map((part) => part.byteLength < 75_000)).toEqual([true, true, true, true]);
+    expect(parts.flatMap((part) => JSON.parse(text(part)))).toEqual(events);
+    expect([...bodiesOf([])]).toEqual([]);
   });
 
   test("knows the lowest message that it refers to, and is not fooled by what people write", () => {

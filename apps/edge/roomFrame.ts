@@ -38,6 +38,24 @@ export function bodyOf(events: readonly (ClientEvent | HiddenEvent)[]): Uint8Arr
   return Buffer.from(JSON.stringify(events.length === 1 ? events[0] : events));
 }
 
+const maxBodyBytes = 64 * 1024;
+
+/** The bytes of any number of events, in parts that a slow reader can take one after another. */
+export function* bodiesOf(events: readonly (ClientEvent | HiddenEvent)[]): Iterable<Uint8Array> {
+  let part: string[] = [];
+  let bytes = 0;
+  for (const event of events) {
+    const text = JSON.stringify(event);
+    part.push(text);
+    bytes += Buffer.byteLength(text);
+    if (bytes < maxBodyBytes) continue;
+    yield Buffer.from(`[${part.join(",")}]`);
+    part = [];
+    bytes = 0;
+  }
+  if (part.length > 0) yield Buffer.from(`[${part.join(",")}]`);
+}
+
 /** The part of a frame after `s`. */
 export function frameAfter(frame: RoomFrame, s: number): RoomFrame {
   if (frame.firstS > s) return frame;

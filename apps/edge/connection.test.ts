@@ -1,0 +1,152 @@
+import type { SendOutcome, Socket } from "@connect-hub/uws";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Connection } from "./connection.ts";
+import { Refused } from "./refusals.ts";
+import type { Reader } from "./roomFeed.ts";
+
+/** A socket of which the test says how fast its peer reads. */
+class FakeSocket implements Socket {
+  readonly remoteAddress = "::1";
+  readonly sent: string[] = [];
+  bufferedBytes = 0;
+  outcome: SendOutcome = "sent";
+  closedWith: number | undefined;
+  onClose: () => void = () => undefined;
+  send(message: string | Uint8Array): SendOutcome {
+    if (this.outcome !== "dropped") this.sent.push(Buffer.from(message).toString());
+    return this.outcome;
+  }
+  cork(work: () => void): void {
+    work();
+  }
+  subscribe(): void {}
+  unsubscribe(): void {}
+  close(code: number): void {
+    this.closedWith = code;
+    this.onClose();
+  }
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function connected() {
+  const socket = new FakeSocket();
+  const stopped: string[] = [];
+  const bugs: unknown[] = [];
+  const ended: Connection[] = [];
+  const connection = new Connection(socket, {
+    ip: "::1",
+    userAgent: "test",
+    onEnd: (which) => void ended.push(which),
+    stop: ({ room }) => void stopped.push(room),
+    onBug: (error) => void bugs.push(error),
+  });
+  socket.onClose = () => connection.closed();
+  const sent = () => socket.sent.map((text) => JSON.parse(text) as Record<string, unknown>);
+  const ready = () => {
+    connection.who = { user: "u1", session: "s1", name: "Ada" };
+    connection.signingIn();
+    connection.signedIn();
+    return connection;
+  };
+  return { socket, connection, sent, stopped, bugs, ended, ready };
+}
+
+const reader = (room: string): Reader => ({ socket: {} as never, room, phase: "live", since: Promise.resolve(0) });
+
+describe("a socket", () => {
+  test("is greeted, and closed when it does not sign in within 5 seconds", () => {
+    const { socket, sent, ended } = connected();
+    expect(sent()[0]).toMatchObject({ hello: { v: "chat.v1", limits: { textLength: 8_000 } } });
+    vi.advanceTimersByTime(4_999);
+    expect(socket.closedWith).toBeUndefined();
+    vi.advanceTimersByTime(1);
+    expect([socket.closedWith, sent().at(-1), ended.length]).toEqual([4105, { err: expect.anything() }, 1]);
+  });
+
+  test("that is ended gets the answers it is owed first, and no events any more", () => {
+    const { socket, connection, sent, ready } = connected();
+    ready();
+    connection.inFlight = 1;
+    connection.end("SessionEnded");
+    connection.sendEvents(Buffer.from('{"r":"r1","s":1}'));
+    expect(socket.closedWith).toBeUndefined();
+    connection.answer(7, { ok: {}, p: "p" });
+    expect(sent().slice(1)).toEqual([
+      { i: 7, ok: {}, p: "p" },
+      { err: expect.objectContaining({ name: "SessionEnded" }) },
+    ]);
+    expect(socket.closedWith).toBe(4303);
+  });
+
+  test("is not kept for ever by an answer that does not come", () => {
+    const { socket, connection, ready, ended } = connected();
+    ready();
+    connection.inFlight = 1;
+    connection.end("ShuttingDown", 100);
+    connection.end("ShuttingDown", 200);
+    vi.advanceTimersByTime(1_000);
+    expect([socket.closedWith, ended.length]).toEqual([1012, 1]);
+  });
+
+  test("that is ended is not told that its user left any room", () => {
+    const { connection, sent, ready } = connected();
+    ready();
+    connection.inFlight = 1;
+    connection.end("ShuttingDown");
+    connection.left("r1");
+    expect(sent()).toHaveLength(1);
+  });
+
+  test("that fails is closed with what its error says: to be tried again, or not", () => {
+    const away = connected();
+    away.connection.fail(new Refused("NotCaughtUp"));
+    const wrong = connected();
+    wrong.connection.fail(new Refused("BadCursor"));
+    const bug = connected();
+    bug.connection.fail(new Error("what?"));
+    expect([away.socket.closedWith, wrong.socket.closedWith, bug.socket.closedWith]).toEqual([1013, 1008, 1008]);
+    expect([away.bugs.length, bug.bugs.length]).toEqual([0, 1]);
+  });
+});
+
+describe("a reader that is too slow", () => {
+  test("has its rooms stopped, keeps what it is owed, and resumes when it has read on", () => {
+    const { socket, connection, sent, stopped, ready } = connected();
+    ready();
+    connection.readers.set("r1", reader("r1"));
+    socket.outcome = "dropped";
+    socket.bufferedBytes = 1_000_000;
+    connection.sendEvents(Buffer.from('{"r":"r1","s":1}'));
+    connection.tell({ i: 1, ok: {}, p: "p" });
+    expect(stopped).toEqual([]);
+    vi.runAllTimers();
+    expect(stopped).toEqual(["r1"]);
+    socket.outcome = "sent";
+    connection.sendEvents(Buffer.from('{"r":"r1","s":2}'));
+    socket.bufferedBytes = 1_000;
+    connection.drained();
+    expect(sent()).toHaveLength(1);
+    socket.bufferedBytes = 0;
+    connection.drained();
+    expect(sent().slice(1)).toEqual([{ i: 1, ok: {}, p: "p" }, { resync: { rooms: ["r1"] } }]);
+  });
+
+  test("is waited for with what is long", async () => {
+    const { socket, connection, ready } = connected();
+    ready();
+    await connection.calm();
+    socket.bufferedBytes = 300_000;
+    let isCalm = false;
+    const waiting = connection.calm().then(() => {
+      isCalm = true;
+    });
+    await Promise.resolve();
+    expect(isCalm).toBe(false);
+    socket.bufferedBytes = 100_000;
+    connection.drained();
+    await waiting;
+    expect(isCalm).toBe(true);
+  });
+});
