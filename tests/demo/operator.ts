@@ -3,29 +3,53 @@ import type { Finding } from "./judge.ts";
 
 /** What the operator's own checks say: each is one `hub` command. */
 export async function operatorFindings(box: Box): Promise<readonly Finding[]> {
-  const fold = await box.hub("digest", "--fold");
+  const fold = await box.hub("digest", "--fold", "--json");
   const chain = await box.hub("events", "verify", "--json");
-  const before = await box.hub("digest", "--json");
-  const rebuild = await box.hub("projections", "rebuild");
-  const after = await box.hub("digest", "--json");
-  const replay = rebuild.code === 0 ? after : rebuild;
+  const rebuild = await box.hub("projections", "rebuild", "--json");
+  const replayed = await box.hub("digest", "--json");
+  const before = digestOf(fold);
+  const after = digestOf(replayed);
   return [
-    { check: "the tables are the fold of the log", looked: "hub digest --fold", faults: failureOf(fold) },
-    { check: "the chain of hashes is whole", looked: commitsIn(chain), faults: failureOf(chain) },
+    { check: "the tables are the fold of the log", looked: rowsText(before), faults: failuresOf(fold) },
+    { check: "the chain of hashes is whole", looked: commitsText(chain), faults: failuresOf(chain) },
     {
       check: "dropped and replayed, the tables are the same",
-      looked: "hub projections rebuild",
-      faults: [...failureOf(replay), ...(before.stdout === after.stdout ? [] : ["the digests differ"])],
+      looked: rowsText(after),
+      faults: [
+        ...failuresOf(rebuild, replayed),
+        ...(before?.digest === after?.digest ? [] : [`the digest was ${before?.digest}, is ${after?.digest}`]),
+      ],
     },
   ];
 }
 
-function failureOf({ code, stdout, stderr }: HubResult): readonly string[] {
-  return code === 0 ? [] : [`exit code ${code}: ${stderr || stdout}`];
+/** Of what `hub digest --json` prints. */
+interface Digest {
+  readonly digest: string;
+  readonly tables: readonly { readonly rows: number }[];
+  readonly fold?: { readonly same: boolean; readonly difference?: object };
 }
 
-function commitsIn({ code, stdout }: HubResult): string {
-  if (code !== 0) return "hub events verify";
+function digestOf({ stdout }: HubResult): Digest | undefined {
+  return stdout.startsWith("{") ? JSON.parse(stdout) : undefined;
+}
+
+function rowsText(digest: Digest | undefined): string {
+  if (digest === undefined) return "hub digest";
+  return `${digest.tables.reduce((sum, { rows }) => sum + rows, 0)} rows in ${digest.tables.length} tables`;
+}
+
+function commitsText({ stdout }: HubResult): string {
+  if (!stdout.startsWith("[")) return "hub events verify";
   const lanes: readonly { readonly commits: number }[] = JSON.parse(stdout);
   return `${lanes.reduce((sum, { commits }) => sum + commits, 0)} commits in ${lanes.length} lanes`;
+}
+
+function failuresOf(...results: readonly HubResult[]): readonly string[] {
+  return results.flatMap((result) => {
+    if (result.code === 0) return [];
+    const difference = digestOf(result)?.fold?.difference;
+    if (difference !== undefined) return [`first difference: ${JSON.stringify(difference)}`];
+    return [`exit code ${result.code}: ${result.stderr || result.stdout}`];
+  });
 }

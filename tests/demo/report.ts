@@ -1,7 +1,7 @@
 import type { Finding } from "./judge.ts";
 
 const shownFaults = 3;
-const longestFault = 160;
+const longestFault = 240;
 
 /** The verdict as a table for people: a line for each check, and under it what is wrong. */
 export function verdictText(findings: readonly Finding[], withColour: boolean): string {
