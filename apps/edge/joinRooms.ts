@@ -46,7 +46,7 @@ export function resumeRoom(connection: Connection, room: string, cursor: Cursor,
   });
 }
 
-/** Sends what is missing of a held room, releases it and says so. */
+/** Sends what is missing of a held room, says so and releases it: after a reset what follows belongs to the new beginning. */
 export async function finishResume(
   connection: Connection,
   state: RoomState,
@@ -54,8 +54,8 @@ export async function finishResume(
   sources: JoinSources,
 ): Promise<void> {
   const resumed = await sendMissed(connection, state, cursor, sources);
-  releaseRoom(connection, state, reader, sources);
   connection.tell({ resumed: { [state.id]: resumed } });
+  releaseRoom(connection, state, reader, sources);
 }
 
 /** From now on keeps what is published in the room for the socket. */

@@ -55,17 +55,18 @@ async function goOn(
   cursors: ReadonlyMap<string, Cursor>,
   sources: JoinSources,
 ): Promise<void> {
-  const behind = new Map<string, RoomState>();
-  const whole: Record<string, readonly ["ok", string, number]> = {};
-  for (const state of rooms) {
-    const cursor = cursors.get(state.id);
+  const isWhole = ({ id, epoch, s }: RoomState): boolean => {
+    const [cursorEpoch, cursorS] = cursors.get(id) ?? [epoch, s];
+    return cursorEpoch === epoch && cursorS === s;
+  };
+  const whole = rooms.filter(isWhole);
+  const resumed = whole.filter(({ id }) => cursors.has(id)).map(({ id, epoch, s }) => [id, ["ok", epoch, s]] as const);
+  if (resumed.length > 0) connection.tell({ resumed: Object.fromEntries(resumed) });
+  for (const state of whole) {
     const reader = connection.readers.get(state.id);
-    if (reader === undefined) continue;
-    if (cursor !== undefined && (cursor[0] !== state.epoch || cursor[1] !== state.s)) behind.set(state.id, state);
-    else releaseRoom(connection, state, reader, sources);
-    if (cursor !== undefined && !behind.has(state.id)) whole[state.id] = ["ok", state.epoch, state.s];
+    if (reader !== undefined) releaseRoom(connection, state, reader, sources);
   }
-  if (Object.keys(whole).length > 0) connection.tell({ resumed: whole });
+  const behind = new Map(rooms.filter((state) => !isWhole(state)).map((state) => [state.id, state]));
   let turn = Promise.resolve();
   for (const [room, cursor] of cursors) {
     const state = behind.get(room);
