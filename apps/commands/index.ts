@@ -12,7 +12,7 @@ import { startClosing } from "./closing.ts";
 import type { CommandsConfig } from "./config.ts";
 import { type KeptLane, keepLane } from "./keepLane.ts";
 
-export { BadSetting, type CommandsConfig, readCommandsConfig } from "./config.ts";
+export { type CommandsConfig, readCommandsConfig } from "./config.ts";
 
 /** The commands app at work. */
 export interface RunningCommands {

@@ -1,5 +1,6 @@
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { expect, test } from "vitest";
-import { BadSetting, readEdgeConfig } from "./config.ts";
+import { readEdgeConfig } from "./config.ts";
 
 const least = {
   HUB_AUTH_URL: "postgres://a",

@@ -34,7 +34,7 @@ export function frameOf(events: readonly ClientEvent[], n: number): RoomFrame {
 }
 
 /** The bytes of one event, or of the array of several. */
-export function bodyOf(events: readonly (ClientEvent | HiddenEvent)[]): Uint8Array {
+function bodyOf(events: readonly (ClientEvent | HiddenEvent)[]): Uint8Array {
   return Buffer.from(JSON.stringify(events.length === 1 ? events[0] : events));
 }
 

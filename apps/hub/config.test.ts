@@ -1,5 +1,6 @@
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { expect, test } from "vitest";
-import { BadSetting, checkout, readConfig } from "./config.ts";
+import { checkout, readConfig } from "./config.ts";
 
 test("without settings the box is on the loopback address and its data in the checkout", () => {
   expect(readConfig({})).toMatchObject({

@@ -1,15 +1,11 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { type AppProcess, parseProcesses } from "./box/appProcess.ts";
 
 /** The folder that holds the sources that run. */
 export const checkout = fileURLToPath(new URL("../..", import.meta.url));
-
-/** A setting is missing or has no meaning; the message names the variable. */
-export class BadSetting extends Error {
-  override readonly name = "BadSetting";
-}
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const text = z.string().optional();

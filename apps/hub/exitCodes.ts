@@ -1,5 +1,5 @@
 import { RuntimeError } from "@connect-hub/runtime";
-import { BadSetting } from "./config.ts";
+import { BadSetting } from "@connect-hub/runtime/settings";
 
 /** What the `hub` command's exit codes mean; `docs` and `hub --help` print this table. */
 export const exitCodes = {

@@ -1,10 +1,10 @@
 import type { Lane } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { connectNats, type NatsLink, openLane } from "@connect-hub/jetstream";
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Connections, readConnections } from "./box/connections.ts";
 import { lanesOf } from "./box/migrate.ts";
 import type { CommandContext } from "./cli.ts";
-import { BadSetting } from "./config.ts";
 
 const connectTimeoutMs = 5_000;
 

@@ -10,7 +10,7 @@ import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import type { ProjectorConfig } from "./config.ts";
 
-export { BadSetting, type ProjectorConfig, readProjectorConfig } from "./config.ts";
+export { type ProjectorConfig, readProjectorConfig } from "./config.ts";
 
 /** The projector app at work. */
 export interface RunningProjectors {

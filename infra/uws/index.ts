@@ -1,4 +1,4 @@
-export { CannotListen, NativeBindingMissing, PortTaken } from "./errors.ts";
+export { CannotListen, PortTaken } from "./errors.ts";
 export { type PathParams, pathParams } from "./pathParams.ts";
 export type {
   HttpRequest,

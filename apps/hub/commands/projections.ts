@@ -1,10 +1,10 @@
 import { emptyTables } from "@connect-hub/postgres";
 import type { LaneCheckpoint } from "@connect-hub/projections";
+import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import { lanesOf } from "../box/migrate.ts";
 import { catchUpProblem, waitCaughtUp } from "../catchUp.ts";
 import type { CommandContext } from "../cli.ts";
-import { BadSetting } from "../config.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
