@@ -14,8 +14,12 @@ export interface NetEffect {
   readonly ifPresent: PresentEffect;
 }
 
-/** One step for one table: effects on keys of which none occurs twice, or rows to delete by a column. */
+/**
+ * One step for one table: rows to insert, of a table whose inserts are new; effects on keys of which none occurs twice;
+ * or rows to delete by a column.
+ */
 export type FoldStep =
+  | { readonly kind: "inserts"; readonly rows: readonly Row[] }
   | { readonly kind: "effects"; readonly effects: readonly NetEffect[] }
   | { readonly kind: "deleteWhere"; readonly column: string; readonly values: readonly string[] };
 
@@ -61,6 +65,8 @@ export function foldChanges(changes: Iterable<Change>, tables: readonly Table[])
 class TableFold {
   readonly #table: Table;
   readonly #steps: FoldStep[] = [];
+  /** New rows as they came. Their keys are of interest only once something else happens to the table: mostly nothing does. */
+  #fresh: Row[] = [];
   #effects = new Map<string, Effect>();
 
   constructor(table: Table) {
@@ -70,8 +76,16 @@ class TableFold {
   add(change: Change): void {
     if (change.op === "deleteWhere") {
       this.#deleteWhere(change.column, change.value);
-      return;
+    } else if (change.op === "insert" && this.#table.insertsAreNew && this.#effects.size === 0) {
+      this.#fresh.push(change.row);
+    } else {
+      for (const row of this.#fresh) this.#addToKey({ op: "insert", table: this.#table.name, row });
+      this.#fresh = [];
+      this.#addToKey(change);
     }
+  }
+
+  #addToKey(change: RowChange): void {
     const key = change.op === "insert" ? this.#table.key.map((column) => String(change.row[column])) : change.key;
     const name = key.length === 1 ? String(key[0]) : key.join("|");
     const effect = this.#effects.get(name);
@@ -95,6 +109,8 @@ class TableFold {
   }
 
   #endEffects(): void {
+    if (this.#fresh.length > 0) this.#steps.push({ kind: "inserts", rows: this.#fresh });
+    this.#fresh = [];
     if (this.#effects.size === 0) return;
     this.#steps.push({ kind: "effects", effects: [...this.#effects.values()] });
     this.#effects = new Map();

@@ -13,10 +13,12 @@ export class UnknownEventType extends Error {
 /** All that a commit changes, in order: the one function behind the read tables and the memory of lanes. */
 export function changesOfCommit(commit: Commit, model: ContextModel, keys: ReadonlyMap<string, VaultKey>): Change[] {
   const place: EventPlace = { lane: commit.lane, n: commit.n, at: commit.at };
-  return commit.entries.flatMap((entry) => [
-    commandRow(entry, commit),
-    ...entry.events.flatMap((stored) => changesOfEvent(openEvent(stored, model, keys), place, model)),
-  ]);
+  const changes: Change[] = [];
+  for (const entry of commit.entries) {
+    changes.push(commandRow(entry, commit));
+    for (const stored of entry.events) changes.push(...changesOfEvent(openEvent(stored, model, keys), place, model));
+  }
+  return changes;
 }
 
 /** The rows of the commands done in a commit; they don't depend on its events. */

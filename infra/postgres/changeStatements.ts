@@ -16,6 +16,7 @@ export function changeStatements({ table, steps }: FoldedTable, copyNew: boolean
 
 function statementsOfStep(table: Table, step: FoldStep, copies: boolean): PipelineStep[] {
   if (step.kind === "deleteWhere") return [deleteWhere(table, step.column, step.values)];
+  if (step.kind === "inserts") return [copies ? copyRows(table, step.rows) : insertRows(table, step.rows)];
   const deleted: NetEffect[] = [];
   const updated = new Map<string, Update[]>();
   const inserted: Row[] = [];

@@ -16,6 +16,7 @@ export function unfold({ table, steps }: FoldedTable): Change[] {
     if (step.kind === "deleteWhere") {
       return step.values.map((value) => ({ op: "deleteWhere", table: table.name, column: step.column, value }));
     }
+    if (step.kind === "inserts") return step.rows.map((row) => ({ op: "insert", table: table.name, row }));
     const { effects } = step;
     return [
       ...effects.flatMap((effect) => ofRowThere(table, effect)),
