@@ -53,7 +53,13 @@ function connected() {
   return { socket, connection, sent, stopped, bugs, ended, ready };
 }
 
-const reader = (room: string): Reader => ({ socket: {} as never, room, phase: "live", since: Promise.resolve(0) });
+const reader = (room: string): Reader => ({
+  socket: {} as never,
+  room,
+  phase: "live",
+  goneAt: undefined,
+  since: Promise.resolve(0),
+});
 
 describe("a socket", () => {
   test("is greeted, and closed when it does not sign in within 5 seconds", () => {

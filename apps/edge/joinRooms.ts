@@ -7,7 +7,7 @@ import type { Reader } from "./roomFeed.ts";
 import type { RoomFeeds } from "./roomFeeds.ts";
 import { bodiesOf, eventSeenFrom } from "./roomFrame.ts";
 import { eventsBetween, type ReadRows } from "./roomHistory.ts";
-import { roomState } from "./roomStates.ts";
+import { statesIn } from "./roomStates.ts";
 
 /** What a socket needs to come into rooms. */
 export interface JoinSources {
@@ -24,38 +24,46 @@ const reachTimeoutMs = 3_000;
 /** The user came into a room: tells the socket and lets the room run live. Does nothing where it runs already. */
 export function announceRoom(connection: Connection, room: string, sources: JoinSources): Promise<void> {
   return inTurn(connection, room, async () => {
-    const known = connection.readers.get(room);
-    if (!connection.isOpen || (known !== undefined && known.phase !== "gone")) return;
-    const reader = holdRoom(connection, room, sources);
-    const state = await stateOrLeave(connection, reader, sources);
-    if (state === undefined) return;
-    connection.tell({ room: state });
-    releaseRoom(connection, state, reader, sources);
+    if (!connection.isOpen || connection.readers.has(room)) return;
+    const held = await heldRoom(connection, room, sources);
+    if (held === undefined) return;
+    connection.tell({ room: held.state });
+    releaseRoom(connection, held, sources);
   });
 }
 
 /** Goes on with a room from where the client has it, and says how that ended. */
 export function resumeRoom(connection: Connection, room: string, cursor: Cursor, sources: JoinSources): Promise<void> {
   return inTurn(connection, room, async () => {
-    if (!connection.isOpen) return;
-    const reader = holdRoom(connection, room, sources);
     await sources.lanes.fresh([sources.lanes.ofRoom(room)]);
-    const state = await stateOrLeave(connection, reader, sources);
-    if (state === undefined) connection.tell({ left: { r: room } });
-    else await finishResume(connection, state, { reader, cursor }, sources);
+    if (!connection.isOpen) return;
+    // It may have been told meanwhile that its user left, who is back again.
+    const wasIn = connection.readers.has(room);
+    const held = await heldRoom(connection, room, sources);
+    if (held === undefined) connection.tell({ left: { r: room } });
+    else {
+      if (!wasIn) connection.tell({ room: held.state });
+      await finishResume(connection, held, cursor, sources);
+    }
   });
+}
+
+/** A room that is held for a socket, and how its user sees it as of a commit since then. */
+export interface HeldRoom {
+  readonly reader: Reader;
+  readonly state: RoomState;
 }
 
 /** Sends what is missing of a held room, says so and releases it: after a reset what follows belongs to the new beginning. */
 export async function finishResume(
   connection: Connection,
-  state: RoomState,
-  { reader, cursor }: { readonly reader: Reader; readonly cursor: Cursor },
+  held: HeldRoom,
+  cursor: Cursor,
   sources: JoinSources,
 ): Promise<void> {
-  const resumed = await sendMissed(connection, state, cursor, sources);
-  connection.tell({ resumed: { [state.id]: resumed } });
-  releaseRoom(connection, state, reader, sources);
+  const resumed = await sendMissed(connection, held.state, cursor, sources);
+  connection.tell({ resumed: { [held.state.id]: resumed } });
+  releaseRoom(connection, held, sources);
 }
 
 /** From now on keeps what is published in the room for the socket. */
@@ -66,9 +74,14 @@ export function holdRoom(connection: Connection, room: string, { feeds }: JoinSo
 }
 
 /** Lets a held room run live after `state.s`. */
-export function releaseRoom(connection: Connection, state: RoomState, reader: Reader, { feeds }: JoinSources): void {
+export function releaseRoom(connection: Connection, { reader, state }: HeldRoom, { feeds }: JoinSources): void {
   feeds.release(reader, state.s, state.from);
   if (connection.readers.get(state.id) === reader) connection.headsTold.set(state.id, state.s);
+}
+
+/** Whether the reader was cut by the end of a membership that is not the one in `state`: then the room has to be held anew. */
+export function isOfFormerMembership({ reader, state }: HeldRoom): boolean {
+  return reader.goneAt !== undefined && reader.goneAt <= state.s;
 }
 
 /** Takes the socket out of a room that its user is not in. */
@@ -84,19 +97,17 @@ export async function reachHeld(reader: Reader, { lanes }: JoinSources): Promise
   if (!(await lanes.ofRoom(reader.room).reached(n, reachTimeoutMs))) throw new Refused("Unavailable");
 }
 
-/** The held room as its user sees it, not before anything published earlier; undefined, and dropped, if they are not in it. */
-async function stateOrLeave(
-  connection: Connection,
-  reader: Reader,
-  sources: JoinSources,
-): Promise<RoomState | undefined> {
-  await reachHeld(reader, sources);
-  try {
-    return await roomState(sources.lanes, reader.room, connection.user);
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    dropRoom(connection, reader, sources);
-    return undefined;
+/** Holds the room; undefined, and dropped, if the user is not in it. */
+async function heldRoom(connection: Connection, room: string, sources: JoinSources): Promise<HeldRoom | undefined> {
+  for (;;) {
+    const reader = holdRoom(connection, room, sources);
+    await reachHeld(reader, sources);
+    const [state] = await statesIn([room], connection.user, sources.lanes);
+    if (state === undefined) {
+      dropRoom(connection, reader, sources);
+      return undefined;
+    }
+    if (!isOfFormerMembership({ reader, state })) return { reader, state };
   }
 }
 

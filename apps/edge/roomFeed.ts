@@ -23,6 +23,8 @@ export interface Reader {
   readonly socket: FeedSocket;
   readonly room: string;
   readonly phase: "held" | "live" | "stopped" | "gone";
+  /** The event that ended the membership; undefined while it lasts, and for who was dropped. */
+  readonly goneAt: number | undefined;
   /** Resolves when the feed runs; the facts of the room must be as of this commit for nothing to be missing. */
   readonly since: Promise<number>;
 }
@@ -61,6 +63,7 @@ const maxHeldBytes = 1024 * 1024;
 /** What the feed keeps of a reader. */
 interface OwnReader extends Reader {
   phase: Reader["phase"];
+  goneAt: number | undefined;
   since: Promise<number>;
   /** The first event of its history. */
   from: number;
@@ -117,6 +120,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     const leave = new Set(last && membershipOf(last).leave);
     for (const reader of [...readers.values()].filter(({ socket }) => leave.has(socket.user))) {
       const wasHeld = reader.phase === "held";
+      reader.goneAt = frame.lastS;
       detach(reader);
       // Who is held hears of it when the events before it were sent.
       if (!wasHeld) reader.socket.left(room);
@@ -158,7 +162,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       const since = started.then(() => sequence?.lastN ?? 0);
       since.catch(() => undefined);
       const fields = { phase: "held" as const, since, held: [], heldBytes: 0 };
-      const reader = known ? Object.assign(known, fields) : { socket, room, from: 1, ...fields };
+      const reader = known ? Object.assign(known, fields) : { socket, room, from: 1, goneAt: undefined, ...fields };
       readers.set(socket, reader);
       held.add(reader);
       return reader;

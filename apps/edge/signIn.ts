@@ -1,6 +1,16 @@
-import { type AuthFrame, type Cursor, type RoomState, readCursors } from "@connect-hub/protocol";
+import { type AuthFrame, type Cursor, readCursors } from "@connect-hub/protocol";
 import type { Connection } from "./connection.ts";
-import { dropRoom, finishResume, holdRoom, inTurn, type JoinSources, reachHeld, releaseRoom } from "./joinRooms.ts";
+import {
+  dropRoom,
+  finishResume,
+  type HeldRoom,
+  holdRoom,
+  inTurn,
+  isOfFormerMembership,
+  type JoinSources,
+  reachHeld,
+  releaseRoom,
+} from "./joinRooms.ts";
 import { Refused } from "./refusals.ts";
 import { candidateRooms, type RoomSources, roomSetVersion, statesIn } from "./roomStates.ts";
 import { sessionHolds, whoHas } from "./sessions.ts";
@@ -26,56 +36,66 @@ export async function signIn(
   sockets.add(connection);
   if (!sessionHolds(who, lanes)) throw new Refused("SessionEnded");
   await lanes.fresh(lanes.rooms);
-  const rooms = await heldRooms(connection, sources);
+  const held = await heldRooms(connection, sources);
   connection.version = await roomSetVersion(who.user, lanes);
   if (!connection.isOpen) return;
   const { version } = connection;
+  const rooms = [...held.values()].map(({ state }) => state);
   const position = lanes.position(lanes.all);
   connection.signedIn();
   connection.tell({ ready: { user: { id: who.user, name: who.name }, rooms, version, position } });
-  await goOn(connection, rooms, read.cursors, sources);
+  await goOn(connection, held, read.cursors, sources);
 }
 
 /** Holds all rooms of the user, then reads their states, which are not before anything published earlier. */
-async function heldRooms(connection: Connection, sources: JoinSources & RoomSources): Promise<readonly RoomState[]> {
-  const ids = await candidateRooms(connection.user, sources);
-  if (!connection.isOpen) return [];
-  const readers = ids.map((id) => holdRoom(connection, id, sources));
-  await Promise.all(readers.map((reader) => reachHeld(reader, sources)));
-  const states = await statesIn(ids, connection.user, sources.lanes);
-  const present = new Set(states.map(({ id }) => id));
-  for (const reader of readers) if (!present.has(reader.room)) dropRoom(connection, reader, sources);
-  return states;
+async function heldRooms(
+  connection: Connection,
+  sources: JoinSources & RoomSources,
+): Promise<ReadonlyMap<string, HeldRoom>> {
+  const rooms = new Map<string, HeldRoom>();
+  let ids = await candidateRooms(connection.user, sources);
+  while (ids.length > 0 && connection.isOpen) {
+    for (const id of ids) rooms.delete(id);
+    const readers = new Map(ids.map((id) => [id, holdRoom(connection, id, sources)]));
+    await Promise.all([...readers.values()].map((reader) => reachHeld(reader, sources)));
+    for (const state of await statesIn(ids, connection.user, sources.lanes)) {
+      const reader = readers.get(state.id);
+      if (reader !== undefined) rooms.set(state.id, { reader, state });
+    }
+    for (const [id, reader] of readers) if (!rooms.has(id)) dropRoom(connection, reader, sources);
+    ids = ids.filter((id) => {
+      const held = rooms.get(id);
+      return held !== undefined && isOfFormerMembership(held);
+    });
+  }
+  return rooms;
 }
 
 /** Rooms of which nothing is missing run live at once, the others one after another in the order of the client. */
 async function goOn(
   connection: Connection,
-  rooms: readonly RoomState[],
+  rooms: ReadonlyMap<string, HeldRoom>,
   cursors: ReadonlyMap<string, Cursor>,
   sources: JoinSources,
 ): Promise<void> {
-  const isWhole = ({ id, epoch, s }: RoomState): boolean => {
+  const isWhole = ({ state: { id, epoch, s } }: HeldRoom): boolean => {
     const [cursorEpoch, cursorS] = cursors.get(id) ?? [epoch, s];
     return cursorEpoch === epoch && cursorS === s;
   };
-  const whole = rooms.filter(isWhole);
-  const resumed = whole.filter(({ id }) => cursors.has(id)).map(({ id, epoch, s }) => [id, ["ok", epoch, s]] as const);
+  const whole = [...rooms.values()].filter(isWhole);
+  const resumed = whole
+    .filter(({ state }) => cursors.has(state.id))
+    .map(({ state: { id, epoch, s } }) => [id, ["ok", epoch, s]] as const);
   if (resumed.length > 0) connection.tell({ resumed: Object.fromEntries(resumed) });
-  for (const state of whole) {
-    const reader = connection.readers.get(state.id);
-    if (reader !== undefined) releaseRoom(connection, state, reader, sources);
-  }
-  const behind = new Map(rooms.filter((state) => !isWhole(state)).map((state) => [state.id, state]));
+  for (const held of whole) releaseRoom(connection, held, sources);
   let turn = Promise.resolve();
   for (const [room, cursor] of cursors) {
-    const state = behind.get(room);
-    const reader = connection.readers.get(room);
-    if (state === undefined || reader === undefined) continue;
+    const held = rooms.get(room);
+    if (held === undefined || isWhole(held)) continue;
     const before = turn;
     turn = inTurn(connection, room, async () => {
       await before;
-      if (connection.isOpen) await finishResume(connection, state, { reader, cursor }, sources);
+      if (connection.isOpen) await finishResume(connection, held, cursor, sources);
     });
   }
   await turn;

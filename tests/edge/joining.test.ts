@@ -17,7 +17,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { Connection } from "../../apps/edge/connection.ts";
 import { edgeLanes, knowFacts, rowAt } from "../../apps/edge/edgeLanes.ts";
-import { announceRoom, type JoinSources, resumeRoom } from "../../apps/edge/joinRooms.ts";
+import { announceRoom, holdRoom, type JoinSources, resumeRoom } from "../../apps/edge/joinRooms.ts";
 import { readLiveFrame } from "../../apps/edge/liveFrame.ts";
 import { roomFeeds } from "../../apps/edge/roomFeeds.ts";
 
@@ -195,8 +195,9 @@ async function world(seed: number) {
     async reconnect() {
       connection.closed();
       connection = connect(witness);
-      if (witness.isIn) await resumeRoom(connection, room, [witness.epoch, witness.last], sources);
-      else await announceRoom(connection, room, sources);
+      if (!witness.isIn) return announceRoom(connection, room, sources);
+      holdRoom(connection, room, sources);
+      await resumeRoom(connection, room, [witness.epoch, witness.last], sources);
     },
     settled: async () => {
       await known().reached(box.lane.commits.length, 5_000);
