@@ -41,6 +41,7 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const start = (lane: LaneId) => startOne(lane, { prefix: config.HUB_PREFIX, link, pools, vault, log });
+    log.info({ lanes: lanes.map(({ lane }) => lane) }, "projecting");
     const projectors = new Map(lanes.map(({ lane }) => [lane, start(lane)]));
     let closing: Promise<unknown> | undefined;
     return {
@@ -90,23 +91,25 @@ function startOne(lane: LaneId, { prefix, link, pools, vault, log }: Parts): Pro
     vault,
     source: pgFactSource(pools, model.tables),
     applier: pgApplier(pool, model),
-    onNews: (news) => tell(log.child({ lane }), news),
+    onNews: newsTeller(log.child({ lane })),
   });
 }
 
-function tell(log: Logger, news: ProjectorNews): void {
-  switch (news.kind) {
-    case "started":
-      log.info({ n: news.checkpoint.n, generation: news.checkpoint.generation }, "projecting from this checkpoint on");
-      return;
-    case "overtaken":
-      log.info("the tables moved on by themselves; beginning again");
-      return;
-    case "trouble":
-      log.warn({ err: news.error }, "something is away; trying again");
-      return;
-    case "halted":
+/** What is away stays away for many tries: that is said once a minute. */
+const troubleEveryMs = 60_000;
+
+function newsTeller(log: Logger): (news: ProjectorNews) => void {
+  let trouble = { text: "", saidAt: 0 };
+  return (news) => {
+    if (news.kind === "halted") {
       log.error({ err: news.error }, `HALTED: ${news.reason}`);
-      return;
-  }
+    } else if (news.kind === "trouble") {
+      const text = String(news.error);
+      if (text === trouble.text && Date.now() < trouble.saidAt + troubleEveryMs) return;
+      trouble = { text, saidAt: Date.now() };
+      log.warn({ err: news.error }, "something is away; trying again");
+    } else {
+      log.debug(news, "beginning at the checkpoint");
+    }
+  };
 }

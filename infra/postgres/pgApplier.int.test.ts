@@ -3,6 +3,7 @@ import {
   type Change,
   type Checkpoint,
   type ContextModel,
+  FactsUnavailable,
   MemoryTables,
   type Row,
   type Table,
@@ -11,7 +12,7 @@ import { roomModel } from "@connect-hub/domain/room";
 import { changeApplierFeatures } from "@connect-hub/domain/testing";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type Applier, foldChanges } from "@connect-hub/projections";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
 import { migrate } from "./migrate.ts";
 import { openPool, type PostgresPool } from "./openPool.ts";
@@ -154,5 +155,59 @@ describe("the checkpoint", () => {
     expect(from.halted).toBe("why");
     await applier().apply(batch(from, "h"));
     expect((await applier().checkpoint("accounts.7", epoch)).halted).toBeNull();
+  });
+});
+
+describe("bad days", () => {
+  const insert = (id: string): Change => ({ op: "insert", table: "emails", row: { id, user_id: "u" } });
+
+  test("connections that are cut at any moment leave each batch applied once or not at all", async () => {
+    await clear();
+    const own = openPool(database.url, { name: "to be cut", byKeyOnly: true, max: 2 });
+    const applier = pgApplier(own, accountModel);
+    const cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'to be cut'";
+    let failures = 0;
+    for (let n = 0; n < 60; n++) {
+      const from = await vi.waitFor(() => applier.checkpoint("accounts.5", epoch));
+      const tables = foldChanges([insert(`cut${from.n}`)], accountModel.tables);
+      const to = { n: from.n + 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
+      const applying = applier.apply({ lane: "accounts.5", from, to, tables });
+      const [applied] = await Promise.allSettled([applying, n % 3 === 0 ? pool.query(cut) : undefined]);
+      if (applied.status === "fulfilled") continue;
+      expect(applied.reason).toBeInstanceOf(FactsUnavailable);
+      failures += 1;
+    }
+    const { n } = await pgApplier(pool, accountModel).checkpoint("accounts.5", epoch);
+    const { rows } = await pool.query("select id from auth.emails");
+    expect(rows.map(({ id }) => id).sort()).toEqual(Array.from({ length: n }, (_, index) => `cut${index}`).sort());
+    expect(failures).toBeGreaterThan(0);
+    await own.end();
+  });
+
+  test("a batch that has to wait too long for another transaction is FactsUnavailable, and can be tried again", async () => {
+    await clear();
+    const own = openPool(database.url, { name: "test", byKeyOnly: true, statementTimeoutMs: 100 });
+    const applier = pgApplier(own, accountModel);
+    const from = await applier.checkpoint("accounts.6", epoch);
+    const to = { n: 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
+    const batch = { lane: "accounts.6" as const, from, to, tables: foldChanges([insert("late")], accountModel.tables) };
+    const other = await pool.connect();
+    await other.query("begin; select 1 from auth.checkpoints where lane = 'accounts.6' for update");
+    await expect(applier.apply(batch)).rejects.toThrow(FactsUnavailable);
+    await other.query("rollback");
+    other.release();
+    expect(await applier.apply(batch)).toBe("applied");
+    await own.end();
+  });
+
+  test("what Postgres refuses for good is no FactsUnavailable", async () => {
+    const applier = pgApplier(pool, accountModel);
+    const from = await applier.checkpoint("accounts.8", epoch);
+    const to = { n: 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
+    const wrong: Change = { op: "set", table: "users", key: ["a"], values: { sessions_from: "no number" } };
+    const tables = foldChanges([wrong], accountModel.tables);
+    const refused = applier.apply({ lane: "accounts.8", from, to, tables });
+    await expect(refused).rejects.toThrow("invalid input syntax");
+    await expect(refused).rejects.not.toBeInstanceOf(FactsUnavailable);
   });
 });
