@@ -23,11 +23,13 @@ export interface HubResult {
 export interface Box {
   readonly address: string;
   readonly folder: string;
+  /** Where the clients' journal lies: beside the box, not in it. */
+  readonly journalFile: string;
   /** Runs `hub` on this box. */
   hub(...args: readonly string[]): Promise<HubResult>;
   /** All servers and apps, by name: `nats`, `postgres`, `valkey`, `edge`, `commands`, `projector`. */
   processes(): Promise<readonly ProcessStatus[]>;
-  /** Stops it and removes its folder. */
+  /** Stops it and removes its folder and the journal. May be called again. */
   close(): Promise<void>;
 }
 
@@ -53,16 +55,21 @@ const environment: NodeJS.ProcessEnv = {
 export async function startBox(onBox: (close: () => Promise<void>) => void): Promise<Box> {
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-demo-"));
   const hub = (...args: readonly string[]) => runHub(["--data", folder, ...args]);
+  const journalFile = `${folder}.journal`;
   const close = async () => {
-    if (existsSync(folder)) await hub("down");
+    const down = existsSync(folder) ? await hub("down") : undefined;
+    // What may still run keeps its folder, so that it can be found and stopped.
+    if (down !== undefined && down.code !== 0) throw new Error(`The box in ${folder} was not stopped: ${down.stderr}`);
     rmSync(folder, { recursive: true, force: true });
+    rmSync(journalFile, { force: true });
   };
   onBox(close);
   const status = async () => parseStatus(await hub("status", "--json"));
   try {
     const up = await hub("up");
     if (up.code !== 0) throw new Error(`hub up ended with ${up.code}:\n${up.stdout}${up.stderr}`);
-    return { address: (await status()).address, folder, hub, close, processes: async () => (await status()).all };
+    const { address } = await status();
+    return { address, folder, journalFile, hub, close, processes: async () => (await status()).all };
   } catch (error) {
     await close();
     throw error;

@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { type Box, startBox } from "./box.ts";
 import { type Heads, pagedHistories, recordsOf, resumedRecords, waitForRecords } from "./evidence.ts";
 import { type Acknowledged, openJournal, readJournal } from "./journal.ts";
@@ -28,8 +27,7 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
   const acts = readPlay();
   say("Starting a box of its own …");
   const box = await startBox(onBox);
-  const journalFile = `${box.folder}.journal`;
-  const journal = openJournal(journalFile);
+  const journal = openJournal(box.journalFile);
   let people: readonly Person[] = [];
   try {
     say(`Registering ${castOf(acts).length} people and connecting them to ${box.address} …`);
@@ -38,7 +36,7 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
     for (const [index, act] of acts.entries())
       await playAct(act, victims[index] ?? "edge", { box, stage, people, say });
     say("Repeating some commands, and waiting for what is still on its way …");
-    const acknowledged = readJournal(journalFile);
+    const acknowledged = readJournal(box.journalFile);
     const repeated = await repeatSome(acknowledged, people);
     const heads = headsOf(acknowledged);
     const live = await closeRecords(people, heads);
@@ -56,7 +54,6 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
   } finally {
     for (const { client } of people) client.close();
     journal.close();
-    rmSync(journalFile, { force: true });
     await box.close();
   }
 }
