@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { roomCommands, roomModel } from "../room/index.ts";
 import { ask, type MemoryBox, memoryBox } from "../testing/memoryBox.ts";
+import { limits } from "../values/limits.ts";
 import type { Command, CommandReply } from "./command.ts";
-import { decodeCommit, hashCommit, rootsHold } from "./commit.ts";
+import { commitLimits, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
 import { derivedId } from "./derivedId.ts";
 import { factRef } from "./fact.ts";
 import { factsVersionOf } from "./factsVersion.ts";
@@ -63,6 +64,30 @@ describe("one lane's writer", () => {
     expect(replies.map(okOf)).toEqual(Array.from({ length: 20 }, (_, i) => ({ room, s: i + 2, m: i + 1 })));
     expect(box.lane.commits.length).toBeLessThan(8);
     expect(box.lane.commits.every(({ bytes }) => rootsHold(decodeCommit(bytes)))).toBe(true);
+  });
+
+  test.each([
+    [255, [255]],
+    [256, [256]],
+    [257, [256, 1]],
+  ])("%d commands at once are commits of %j entries", async (count, sizes) => {
+    const { box, writer } = await boxWithRoom();
+    await ask(writer, post(box, "the key of what ana writes is there"));
+    const before = box.lane.commits.length;
+    await Promise.all(Array.from({ length: count }, (_, i) => ask(writer, post(box, `m${i}`))));
+    const commits = box.lane.commits.slice(before).map(({ bytes }) => decodeCommit(bytes));
+    expect(commits.map(({ entries }) => entries.length)).toEqual(sizes);
+  });
+
+  test("a commit never has more than 512 KiB", async () => {
+    const { box, writer } = await boxWithRoom();
+    const replies = await Promise.all(
+      Array.from({ length: 120 }, () => ask(writer, post(box, "é".repeat(limits.textLength)))),
+    );
+    expect(replies.map(codeOf)).toEqual(replies.map(() => "ok"));
+    const sizes = box.lane.commits.map(({ bytes }) => bytes.byteLength);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(commitLimits.bytes);
+    expect(Math.max(...sizes)).toBeGreaterThan(commitLimits.bytes - 30_000);
   });
 
   test("a body is sealed in the log and plain in the tables", async () => {
