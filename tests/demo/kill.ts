@@ -6,6 +6,7 @@ export const victims = ["edge", "commands", "projector", "nats", "postgres"] as 
 export type Victim = (typeof victims)[number];
 
 const backMs = 60_000;
+const pollMs = 500;
 
 /** Finds the process now, so that it can be killed later at an exact moment; `kill` is SIGKILL. */
 export async function aimAt(
@@ -19,12 +20,13 @@ export async function aimAt(
       waitFor(
         `${name} is back`,
         async () => {
+          // Asked first, because it costs next to nothing: each `hub` is a process that takes its time from the box.
+          if (!(await isReady(box))) return false;
           const now = await statusOf(box, name);
-          const isNew = now.pid !== null && now.pid !== before.pid && now.state === "ready";
-          return isNew && (await isReady(box));
+          return now.pid !== null && now.pid !== before.pid && now.state === "ready";
         },
         backMs,
-        200,
+        pollMs,
       ),
   };
 }

@@ -3,8 +3,10 @@ import type { Finding } from "./judge.ts";
 
 /** What the operator's own checks say: each is one `hub` command. */
 export async function operatorFindings(box: Box): Promise<readonly Finding[]> {
-  const fold = await box.hub("digest", "--fold", "--json");
-  const chain = await box.hub("events", "verify", "--json");
+  const [fold, chain] = await Promise.all([
+    box.hub("digest", "--fold", "--json"),
+    box.hub("events", "verify", "--json"),
+  ]);
   const rebuild = await box.hub("projections", "rebuild", "--json");
   const replayed = await box.hub("digest", "--json");
   const before = digestOf(fold);
