@@ -66,8 +66,8 @@ export const append: Bench = async (say) => {
       groupedInOneProcess: round(withoutRequests.rate),
     };
     return [
-      partOf("append: of a bare group-committing loop", rates.ours ?? 0, rates.grouped ?? 0, 0.25, more),
-      partOf("append: of one append per command, a subject per room", rates.ours ?? 0, rates.single ?? 0, 1.8),
+      partOf("append: of a bare group-committing loop", { ours: rates.ours, ceiling: rates.grouped }, 0.25, more),
+      partOf("append: of one append per command, a subject per room", { ours: rates.ours, ceiling: rates.single }, 1.8),
       await sustained(box, crowd, say),
     ];
   } finally {

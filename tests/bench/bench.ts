@@ -18,27 +18,41 @@ export interface Part {
 /** Measures, tells how far it is, and returns its parts. */
 export type Bench = (say: (line: string) => void) => Promise<readonly Part[]>;
 
-/** The part for two rates; both in the same unit, more is better. */
-export function partOf(name: string, ours: number, ceiling: number, target: number, more: object = {}): Part {
-  const ratio = round(ours / ceiling, 3);
-  return { name, ours: round(ours), ceiling: round(ceiling), ratio, target, ok: ratio >= target, ...more };
+/** The rates of the runs of one kind, in the order of the pairs. */
+export type Rates = readonly number[];
+
+/**
+ * The part for two kinds of runs, rates in the same unit, more is better. The ratio is the median of the pairs' ratios:
+ * the two runs of a pair lie side by side, so a bad moment of the machine counts for both.
+ */
+export function partOf(
+  name: string,
+  rates: { readonly ours: Rates; readonly ceiling: Rates },
+  target: number,
+  more: object = {},
+): Part {
+  const ratios = rates.ours.map((ours, pair) => ours / (rates.ceiling[pair] ?? Number.NaN));
+  const ratio = round(median(ratios), 3);
+  const ours = round(median(rates.ours));
+  return { name, ours, ceiling: round(median(rates.ceiling)), ratio, target, ok: ratio >= target, ...more };
 }
 
-/** Runs both alternately, so that both meet the same bad moments; the medians. */
-export async function alternate(
+/** Runs all kinds alternately. */
+export async function alternate<Name extends string>(
   pairs: number,
   say: (line: string) => void,
-  runs: { readonly [name: string]: () => Promise<number> },
-): Promise<{ readonly [name: string]: number }> {
-  const seen: { [name: string]: number[] } = {};
+  runs: { readonly [name in Name]: () => Promise<number> },
+): Promise<{ readonly [name in Name]: Rates }> {
+  const names = Object.keys(runs) as Name[];
+  const seen = Object.fromEntries(names.map((name): [Name, number[]] => [name, []])) as { [name in Name]: number[] };
   for (let pair = 1; pair <= pairs; pair++) {
-    for (const [name, run] of Object.entries(runs)) {
-      const rate = await run();
-      seen[name] = [...(seen[name] ?? []), rate];
+    for (const name of names) {
+      const rate = await runs[name]();
+      seen[name].push(rate);
       say(`${pair}/${pairs} ${name}: ${round(rate)}/s`);
     }
   }
-  return Object.fromEntries(Object.entries(seen).map(([name, rates]) => [name, median(rates)]));
+  return seen;
 }
 
 export function median(values: readonly number[]): number {

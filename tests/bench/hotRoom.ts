@@ -42,7 +42,7 @@ export const hotRoom: Bench = async (say) => {
         ).rate,
     });
     await bare.close();
-    return [partOf("hot-room", rates.ours ?? 0, rates.single ?? 0, 3)];
+    return [partOf("hot-room", { ours: rates.ours, ceiling: rates.single }, 3)];
   } finally {
     sender.close();
     await apps.close();

@@ -40,7 +40,7 @@ export const project: Bench = async (say) => {
     });
     const rows = await pool.query<{ n: number }>("select count(*) as n from chat.messages where type = 'message'");
     if (rows.rows[0]?.n !== messages) throw new Error(`${rows.rows[0]?.n} of ${messages} messages were projected`);
-    return [partOf("project", rates.ours ?? 0, rates.bare ?? 0, 0.7, { unit: "messages/s", commits: head })];
+    return [partOf("project", { ours: rates.ours, ceiling: rates.bare }, 0.7, { unit: "messages/s", commits: head })];
   } finally {
     await pool.end();
     await box.close();
