@@ -174,6 +174,7 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
   async TooManyInFlight() {
     const socket = await bareSocket(edge.url, ada.session.token);
     const future = await beyond();
+    await okOf(socket, query("rooms", {}));
     for (let at = 0; at < limits.inFlight; at++) socket.send({ i: 1_000 + at, ...query("rooms", {}, { a: future }) });
     const produced = await refused(socket, query("rooms", {}));
     socket.close();
@@ -234,7 +235,14 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     }
     const { http, err } = await postHttp("/v1/register", { email: "nowhere", password: "short", name: "" });
     expect([http, err.name]).toEqual([400, "BadInput"]);
-    expect((await refused(a, query("history", { room, limit: 0 }))).err.name).toBe("BadInput");
+    for (const limit of [0, limits.historyPage + 1]) {
+      expect((await refused(a, query("history", { room, limit }))).err.name).toBe("BadInput");
+    }
+    await okOf(a, query("history", { room, limit: limits.historyPage }));
+    await okOf(a, command("renameRoom", { room, name: "n".repeat(limits.roomNameLength) }));
+    const longName = "n".repeat(limits.roomNameLength + 1);
+    expect((await refused(a, command("renameRoom", { room, name: longName }))).err.name).toBe("BadInput");
+    for (const length of [limits.textLength - 1, limits.textLength]) await post("x".repeat(length));
     return refused(a, command("postMessage", { room, text: "x".repeat(limits.textLength + 1) }));
   },
   async UnknownMethod() {
