@@ -13,6 +13,7 @@ export * from "./foreignFacts.ts";
 export * from "./keyedHashes.ts";
 export * from "./laneFollower.ts";
 export * from "./laneWriter.ts";
+export * from "./laneWriterOptions.ts";
 export * from "./liveFrames.ts";
 export * from "./memoryTables.ts";
 export * from "./merkle.ts";

@@ -1,56 +1,22 @@
 import { CommandId } from "../values/ids.ts";
-import type { Json } from "../values/json.ts";
 import { limits } from "../values/limits.ts";
-import { encodePosition, positionAt } from "../values/position.ts";
 import type { Refusal } from "../values/rejections.ts";
 import { appendSurely } from "./appendSurely.ts";
 import { BeatGatherer, encodeBeat } from "./beat.ts";
-import type { Command, CommandDefinition, CommandReply, InputIssue, KeyedHashes, PrepareTools } from "./command.ts";
+import type { Command, CommandDefinition, CommandReply } from "./command.ts";
+import { issuesOf, tokenAt, told } from "./commandAnswers.ts";
 import { CommandPreparer, refusalOf } from "./commandPreparer.ts";
 import { type CommitHead, encodeCommit, hashCommit } from "./commit.ts";
 import type { Accepted, DecideScope } from "./decidePending.ts";
 import { decideRound } from "./decideRound.ts";
-import type { ContextModel } from "./event.ts";
 import type { Table } from "./fact.ts";
 import type { FactView } from "./factView.ts";
-import type { ForeignFacts } from "./foreignFacts.ts";
 import { KeyWindow } from "./keyWindow.ts";
-import { liveFrames } from "./liveFrames.ts";
+import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
-import type { FactSource, Lane, LiveBus, Vault } from "./ports.ts";
-import { epoch8, type Subjects } from "./subjects.ts";
+import { publishFrames } from "./publishFrames.ts";
 import { checkClock, takeOver, type WriterPosition } from "./takeOver.ts";
-
-/** What a writer of a lane is made of. */
-export interface LaneWriterOptions {
-  readonly lane: Lane;
-  readonly model: ContextModel;
-  readonly commands: { readonly [kind: string]: CommandDefinition };
-  readonly source: FactSource;
-  readonly vault: Vault;
-  readonly hashes: KeyedHashes;
-  readonly prepare: PrepareTools;
-  readonly live: LiveBus;
-  readonly subjects: Subjects;
-  /** The id of this writer: unique for each take-over. */
-  readonly writer: string;
-  readonly now: () => number;
-  /** For commands that need facts of the accounts lane. */
-  readonly foreign?: ForeignFacts;
-  readonly factsVersion?: string;
-  /** Commands taken and not answered; default 10,000. */
-  readonly maxPending?: number;
-  /** Keys in memory; default 200,000. */
-  readonly maxKeys?: number;
-  readonly cacheRows?: number;
-  readonly maxTailEvents?: number;
-  readonly beatMs?: number;
-  /** Told of what must not happen: a decider or an adapter that threw something unknown. */
-  onBug(error: unknown): void;
-  /** Called once, when another writer has the lane. */
-  onLost?(reason: string): void;
-}
 
 /** The one writer of a lane: gathers commands while an append is under way, decides them in order, commits them together. */
 export class LaneWriter {
@@ -232,7 +198,8 @@ export class LaneWriter {
     for (const { pending, reply } of held) {
       this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
     }
-    this.#publish(accepted, scope.place);
+    const events = accepted.flatMap((item) => item.events);
+    publishFrames(events, { ...scope.place, term: this.#term }, this.#options, this.#beats);
   }
 
   /** Something that the decision wants is not in memory: fetches it and tries again. */
@@ -270,22 +237,6 @@ export class LaneWriter {
     for (const { pending, result } of accepted)
       this.#keys.add(pending.key, { digest: pending.digest, result }, scope.atMs);
     return outcome;
-  }
-
-  #publish(accepted: readonly Accepted[], { n, at }: DecideScope["place"]): void {
-    const { lane, live, subjects, model } = this.#options;
-    const events = accepted.flatMap((item) => item.events);
-    for (const frame of liveFrames(events, at, model)) {
-      this.#beats.saw(frame.room, frame.lastS);
-      const headers = {
-        "Hub-Lane": lane.id,
-        "Hub-Term": String(this.#term),
-        "Hub-N": String(n),
-        "Hub-S": `${frame.firstS}-${frame.lastS}`,
-        ...(frame.membership && { "Hub-Members": "1" }),
-      };
-      live.publish(subjects.liveRoom(frame.room), frame.body, headers);
-    }
   }
 
   /** Before anybody is told no: this writer must still have the lane, after it decided. */
@@ -333,24 +284,6 @@ export class LaneWriter {
   }
 }
 
-function issuesOf(error: { readonly issues: readonly InputIssue[] }): Json {
-  return error.issues.slice(0, maxIssues).map(({ path, message }) => ({ at: path.map(String).join("."), message }));
-}
-
-function tokenAt(lane: Lane, n: number): string {
-  return encodePosition(positionAt(lane.id, epoch8(lane.epoch), n));
-}
-
-function told(
-  pending: PendingCommand,
-  result: Accepted["result"],
-  position: string,
-  hashes: KeyedHashes,
-): CommandReply {
-  return { ok: pending.definition.reply?.(result, hashes) ?? result, position };
-}
-
-const maxIssues = 10;
 const floorPollMs = 250;
 const clockCheckMs = 10_000;
 const drainMs = 5_000;
