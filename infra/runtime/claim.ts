@@ -1,4 +1,4 @@
-import { linkSync, readdirSync, renameSync } from "node:fs";
+import { linkSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type DataFolder, openDataFolder } from "./dataFolder.ts";
 import { RuntimeError } from "./errors.ts";
@@ -43,11 +43,15 @@ export function ownerOf(folder: DataFolder): ProcessIdentity | undefined {
   return identity !== undefined && isRunning(identity) ? identity : undefined;
 }
 
-/** Ends what dead owners left running in the folders of `parent` that begin with `prefix`, and removes those folders. */
+/**
+ * Ends what dead owners left running in the folders of `parent` that begin with `prefix`, and removes those folders.
+ * Passes over folders of other users: they are not ours to read, and what they say of processes is not to be believed.
+ */
 export async function sweepAbandoned(parent: string, prefix: string): Promise<void> {
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(prefix)) continue;
     const path = join(parent, name);
+    if (statSync(path, { throwIfNoEntry: false })?.uid !== process.getuid?.()) continue;
     // A folder without a lock is one that its maker has yet to claim.
     if (readTextIfThere(join(path, "run/owner.pid")) === undefined) continue;
     const folder = openDataFolder(path);
