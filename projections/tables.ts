@@ -24,6 +24,7 @@ interface SessionRow {
 }
 
 interface CommandRow {
+  lane: string;
   actor: string;
   id: string;
   kind: string;

@@ -71,8 +71,16 @@ function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions
 function sendTo(lane: KeptLane | undefined, command: Command): Promise<CommandReply> {
   const writer = lane?.writer;
   if (writer === undefined) return Promise.resolve({ refused: { code: "LaneMoved" } });
-  return new Promise((resolve) => writer.submit(command, resolve));
+  return new Promise((resolve) => {
+    const giveUp = (): void => resolve({ refused: { code: "DeadlinePassed" } });
+    const timer = setTimeout(giveUp, Math.max(0, command.deadlineAt - Date.now()) + graceMs);
+    writer.submit(command, (reply) => {
+      clearTimeout(timer);
+      resolve(reply);
+    });
+  });
 }
 
+const graceMs = 1_000;
 const reachTimeoutMs = 10_000;
 const reachPollMs = 50;

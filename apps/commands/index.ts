@@ -86,12 +86,12 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   for (const [id, lane] of lanes) {
     const context = contexts[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
-    kept.set(id, keepLane({ link, prefix, lane, log, parts: { ...parts, ...context, factsVersion } }));
+    const whileLeading = () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept });
+    const beside = id === accounts.id ? { whileLeading } : {};
+    kept.set(id, keepLane({ link, prefix, lane, log, ...beside, parts: { ...parts, ...context, factsVersion } }));
   }
-  const reactor = startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept });
   return {
     async close() {
-      await reactor.close();
       await Promise.all([...kept.values()].map((lane) => lane.close()));
     },
   };

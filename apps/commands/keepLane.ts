@@ -10,6 +10,8 @@ export interface KeepLaneOptions {
   readonly lane: Lane;
   readonly log: Logger;
   readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onLost" | "onBug">;
+  /** Starts what runs only while this process leads the lane. */
+  whileLeading?(): { close(): Promise<void> };
 }
 
 /** A lane that this process writes, or waits to write. */
@@ -27,13 +29,17 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
   const { lane, log } = options;
   const stop = new AbortController();
   let current: Led | undefined;
+  let retryMs = firstRetryMs;
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
         current = await lead(options, stop.signal);
         log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
+        retryMs = firstRetryMs;
+        const beside = options.whileLeading?.();
         const reason = await current.lost;
+        await beside?.close();
         if (stop.signal.aborted) return;
         log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
         await current.close();
@@ -43,6 +49,8 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
         if (stop.signal.aborted) return;
         log.error({ err: error, lane: lane.id }, "could not take the lane over; tries again");
         await pause(retryMs, stop.signal);
+        // Each try may throw out a writer that works: one that can't lead must not go on trying at that pace.
+        retryMs = Math.min(retryMs * 2, maxRetryMs);
       }
     }
   }
@@ -136,4 +144,5 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 const silentAfterMs = 3_000;
 const jitterMs = 500;
-const retryMs = 500;
+const firstRetryMs = 250;
+const maxRetryMs = 10_000;

@@ -21,8 +21,9 @@ export interface ClosingPorts {
 
 /**
  * What follows from a closed account: it leaves its rooms, its personal data is erased by destroying its key, and the
- * receipt goes on the log. Commands that were decided while the account still looked active may add it to a room once
- * more, so the rooms are looked at again after the longest time such a command can live.
+ * receipt goes on the log. Commands that were decided while the account still looked active in the tables may add it to a
+ * room once more, so the rooms are looked at again when the longest time that such a command can live has passed since the
+ * tables knew, and until a look finds nothing.
  */
 export async function closeAccountFully(
   event: DomainEvent,
@@ -33,19 +34,24 @@ export async function closeAccountFully(
   if (event.type !== "AccountClosed.v1") return;
   const user = event.subject.id;
   await ports.accountsReached(place.n, signal);
+  const noneDecidesAfter = ports.now() + longestCommandMs;
   await leaveAllRooms(user, place, ports);
-  await ports.wait(Date.parse(place.at) + longestCommandMs - ports.now(), signal);
-  if (signal.aborted) return;
-  await leaveAllRooms(user, place, ports);
+  do {
+    await ports.wait(noneDecidesAfter - ports.now(), signal);
+    if (signal.aborted) return;
+  } while ((await leaveAllRooms(user, place, ports)) > 0);
   await ports.destroyKeys(`account:${user}`);
   await insist(ports, "accounts.0", command(place, user, "recordErasure", { user }, ports.now()));
 }
 
-async function leaveAllRooms(user: string, place: EventPlace, ports: ClosingPorts): Promise<void> {
-  for (const { room, joinedS } of await ports.roomsOf(user)) {
+/** How many rooms there were to leave. */
+async function leaveAllRooms(user: string, place: EventPlace, ports: ClosingPorts): Promise<number> {
+  const rooms = await ports.roomsOf(user);
+  for (const { room, joinedS } of rooms) {
     const lane = laneOf("rooms", room, ports.roomLanes);
     await insist(ports, lane, command(place, room, "evictMember", { room, user }, ports.now(), String(joinedS)));
   }
+  return rooms.length;
 }
 
 function command(
@@ -57,7 +63,7 @@ function command(
   again = "",
 ): Command {
   const cause = `${place.lane}:${place.n}`;
-  const id = derivedId(Date.parse(place.at), cause, subject, kind, again);
+  const id = derivedId(Date.parse(place.at), cause, subject, kind, JSON.stringify(data), again);
   return { key: { actor: "system", id }, kind, subject, data, deadlineAt: nowMs + 5_000 };
 }
 

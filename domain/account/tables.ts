@@ -60,8 +60,8 @@ const sessions: Table = {
 const accountCommands: Table = {
   name: "account_commands",
   schema: "auth",
-  key: ["actor", "id"],
-  columns: { actor: "text", id: "text", kind: "text", digest: "text", result: "json", n: "int" },
+  key: ["lane", "actor", "id"],
+  columns: { lane: "text", actor: "text", id: "text", kind: "text", digest: "text", result: "json", n: "int" },
   isFact: true,
   insertsAreNew: true,
 };

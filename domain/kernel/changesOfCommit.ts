@@ -45,6 +45,6 @@ export function commandRow(
   place: Pick<EventPlace, "lane" | "n">,
 ): Change {
   const { actor, id } = entry.key;
-  const row = { actor, id, kind: entry.kind, digest: entry.digest, result: entry.result, n: place.n };
+  const row = { lane: place.lane, actor, id, kind: entry.kind, digest: entry.digest, result: entry.result, n: place.n };
   return { op: "insert", table: commandTableOf(place.lane), row };
 }

@@ -7,6 +7,9 @@ import { epoch8 } from "./subjects.ts";
 export class ForeignFacts {
   readonly #lane: Lane;
   readonly #source: FactSource;
+  /** Whoever waits for the checkpoint: one question at a time serves all. */
+  readonly #waiting = new Set<{ readonly n: number; readonly reached: () => void }>();
+  #polling = false;
 
   constructor(lane: Lane, source: FactSource) {
     this.#lane = lane;
@@ -22,21 +25,53 @@ export class ForeignFacts {
     after: string | undefined,
     deadlineAt: number,
   ): Promise<ReadonlyMap<FactRef, Row | null>> {
-    const wanted = after === undefined ? undefined : decodePosition(after)?.[this.#lane.id];
-    let needed = wanted && wanted[0] === epoch8(this.#lane.epoch) ? wanted[1] : 0;
-    let fenced = false;
-    for (;;) {
-      const { checkpoint, rows } = await this.#source.load(this.#lane.id, refs);
-      const isNewEnough = checkpoint.n >= needed;
-      if (isNewEnough && (fenced || refs.every((ref) => rows.get(ref)))) return rows;
-      if (isNewEnough) {
-        needed = await this.#lane.lastNumber();
-        fenced = true;
-        if (checkpoint.n >= needed) return rows;
-      }
-      if (Date.now() + pollMs >= deadlineAt) throw new FactsUnavailable(`the read tables of ${this.#lane.id} lag`);
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    const first = await this.#source.load(this.#lane.id, refs);
+    const asked = this.#commitIn(after);
+    const isKnown = refs.every((ref) => first.rows.get(ref));
+    if (isKnown && first.checkpoint.n >= asked) return first.rows;
+    const needed = isKnown ? asked : Math.max(asked, await this.#lane.lastNumber());
+    if (first.checkpoint.n >= needed) return first.rows;
+    await this.#reach(needed, deadlineAt);
+    return (await this.#source.load(this.#lane.id, refs)).rows;
+  }
+
+  #commitIn(token: string | undefined): number {
+    const position = token === undefined ? undefined : decodePosition(token)?.[this.#lane.id];
+    return position?.[0] === epoch8(this.#lane.epoch) ? position[1] : 0;
+  }
+
+  /** Resolves when the tables have commit `n`; throws `FactsUnavailable` at the deadline. */
+  #reach(n: number, deadlineAt: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const one = {
+        n,
+        reached: () => {
+          clearTimeout(timer);
+          this.#waiting.delete(one);
+          resolve();
+        },
+      };
+      const giveUp = (): void => {
+        this.#waiting.delete(one);
+        reject(new FactsUnavailable(`the read tables of ${this.#lane.id} lag`));
+      };
+      const timer = setTimeout(giveUp, Math.max(0, deadlineAt - Date.now()));
+      this.#waiting.add(one);
+      if (!this.#polling) void this.#poll();
+    });
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    while (this.#waiting.size > 0) {
+      const n = await this.#source.load(this.#lane.id, []).then(
+        ({ checkpoint }) => checkpoint.n,
+        () => 0,
+      );
+      for (const one of this.#waiting) if (one.n <= n) one.reached();
+      if (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
+    this.#polling = false;
   }
 }
 

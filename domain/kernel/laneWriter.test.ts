@@ -234,6 +234,15 @@ describe("an unclear append", () => {
     ).toBe("LaneMoved");
   });
 
+  test("a writer that steps down in the middle of one still answers", async () => {
+    const { box, writer } = await boxWithRoom();
+    box.lane.away = true;
+    const reply = ask(writer, post(box, "x"));
+    await expect.poll(() => box.lane.appends).toBeGreaterThan(2);
+    writer.stepDown("another one leads");
+    expect(codeOf(await reply)).toBe("LaneMoved");
+  });
+
   test("a full log is a refusal, and the lane goes on after it", async () => {
     const { box, writer } = await boxWithRoom();
     box.lane.failNext({ refused: "full" });

@@ -273,12 +273,14 @@ export class LaneWriter {
   }
 
   #end(reason: string, open: readonly PendingCommand[] = []): void {
+    // Those of an append under way come back here when the lane was given up meanwhile.
+    for (const pending of open) this.#settle(pending, { refused: { code: "LaneMoved" } });
     if (this.#state === "lost") return;
     const wasLeading = this.#state === "leading";
     this.#state = "lost";
     for (const timer of this.#timers) clearInterval(timer);
     this.#stop.abort();
-    for (const pending of [...open, ...this.#pending]) this.#settle(pending, { refused: { code: "LaneMoved" } });
+    for (const pending of this.#pending) this.#settle(pending, { refused: { code: "LaneMoved" } });
     this.#pending = [];
     if (wasLeading) this.#options.onLost?.(reason);
   }

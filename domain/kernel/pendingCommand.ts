@@ -36,7 +36,7 @@ export function pendingCommand(
     command,
     definition,
     key: `${actor}|${id}`,
-    doneRef: factRef(commandTableOf(parts.lane), actor, id),
+    doneRef: factRef(commandTableOf(parts.lane), parts.lane, actor, id),
     idTimeMs: uuidV7Time(id),
     digest: digestOf(command, definition, parts.hashes),
     order: actor === "anonymous" ? undefined : `${actor}|${command.subject}`,

@@ -5,7 +5,7 @@ import { openEvent, sealedKeyIds } from "./sealing.ts";
 
 /** Where a reactor's checkpoint is kept. A lost one costs time, never truth: what it does twice has the same ids. */
 export interface ReactorCheckpoint {
-  /** The last commit that was handled; 0 for none. */
+  /** The commit up to which all were handled; 0 for none. */
   read(): Promise<number>;
   write(n: number): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface ReactorOptions {
   readonly checkpoint: ReactorCheckpoint;
   /**
    * Handles one event, and resolves when its effects are committed. Called again after a crash or when it throws, so all
-   * that it sends must have ids derived from the event.
+   * that it sends must have ids derived from the event. Events of other commits may be handled at the same time.
    */
   react(event: DomainEvent, place: EventPlace, signal: AbortSignal): Promise<void>;
   /** Told of each failure; the reactor tries again by itself. */
@@ -26,10 +26,11 @@ export interface ReactorOptions {
 
 /** A reactor at work. */
 export interface Reactor {
+  /** Ends it, and notes how far it is. */
   close(): Promise<void>;
 }
 
-/** Runs the one reactor of a lane: each event in order, each until it is done. */
+/** Runs the one reactor of a lane: each event until it is done, so that one that waits holds up no other. */
 export function startReactor(options: ReactorOptions): Reactor {
   const stop = new AbortController();
   const running = run(options, stop.signal);
@@ -42,41 +43,84 @@ export function startReactor(options: ReactorOptions): Reactor {
 }
 
 async function run(options: ReactorOptions, signal: AbortSignal): Promise<void> {
-  const { checkpoint, lane, onTrouble } = options;
-  let done: number | undefined;
-  let written = 0;
+  const { checkpoint, lane } = options;
+  const open = new Map<number, Promise<void>>();
+  const start = await insist(() => checkpoint.read(), options, signal);
+  if (start === undefined) return;
+  let last = start;
+  let written = start;
+  // All before the first open one are done. A checkpoint that is a little old costs reading again, no more.
+  const note = async (): Promise<void> => {
+    const done = Math.min(last, ...[...open.keys()].map((n) => n - 1));
+    if (done <= written) return;
+    try {
+      await checkpoint.write(done);
+      written = done;
+    } catch (error) {
+      options.onTrouble?.(error);
+    }
+  };
+  const timer = setInterval(() => void note(), noteEveryMs);
   while (!signal.aborted) {
     try {
-      done ??= await checkpoint.read();
-      for await (const batch of lane.read(done + 1, signal)) {
+      for await (const batch of lane.read(last + 1, signal)) {
         for (const commit of batch) {
-          await reactTo(commit, options, signal);
-          if (signal.aborted) return;
-          done = commit.n;
+          while (open.size >= maxOpen && !signal.aborted) await Promise.race(open.values());
+          const handled = insist(() => reactTo(commit, options, signal), options, signal);
+          const closed = handled.then((done) => void (done === undefined || open.delete(commit.n)));
+          open.set(commit.n, closed);
+          last = commit.n;
         }
-        // A checkpoint that is a little old costs reading again, no more; one for each commit would cost a sync each.
-        if (Date.now() < written + writeEveryMs) continue;
-        await checkpoint.write(done);
-        written = Date.now();
       }
     } catch (error) {
-      if (signal.aborted) return;
-      onTrouble?.(error);
-      await new Promise((resolve) => setTimeout(resolve, retryMs));
+      options.onTrouble?.(error);
+      await pause(retryMs, signal);
     }
   }
+  clearInterval(timer);
+  await Promise.all(open.values());
+  await note();
 }
 
-async function reactTo({ bytes }: StoredCommit, options: ReactorOptions, signal: AbortSignal): Promise<void> {
+/** Tries until it works; undefined when `signal` aborts first. */
+async function insist<T>(work: () => Promise<T>, options: ReactorOptions, signal: AbortSignal): Promise<T | undefined> {
+  while (!signal.aborted) {
+    try {
+      const result = await work();
+      return signal.aborted ? undefined : result;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      options.onTrouble?.(error);
+      await pause(retryMs, signal);
+    }
+  }
+  return undefined;
+}
+
+async function reactTo({ bytes }: StoredCommit, options: ReactorOptions, signal: AbortSignal): Promise<true> {
   const { model, vault, react } = options;
   const commit = decodeCommit(bytes);
   const keys = await vault.byId(sealedKeyIds([commit], model));
   const place = { lane: commit.lane, n: commit.n, at: commit.at };
   for (const stored of commit.entries.flatMap((entry) => entry.events)) {
+    if (signal.aborted) break;
     await react(openEvent(stored, model, keys), place, signal);
-    if (signal.aborted) return;
   }
+  return true;
 }
 
-const writeEveryMs = 1_000;
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+
+const maxOpen = 64;
+const noteEveryMs = 1_000;
 const retryMs = 500;

@@ -87,8 +87,8 @@ const roomEvents: Table = {
 const roomCommands: Table = {
   name: "room_commands",
   schema: "chat",
-  key: ["actor", "id"],
-  columns: { actor: "text", id: "text", kind: "text", digest: "text", result: "json", n: "int" },
+  key: ["lane", "actor", "id"],
+  columns: { lane: "text", actor: "text", id: "text", kind: "text", digest: "text", result: "json", n: "int" },
   isFact: true,
   insertsAreNew: true,
 };

@@ -85,7 +85,15 @@ describe("large batches", () => {
         {
           op: "insert",
           table: "room_commands",
-          row: { actor: "a", id: `${index}`, kind: "k", digest: "d\n\\", result: { a: "\\\t" }, n: index },
+          row: {
+            lane: "rooms.0",
+            actor: "a",
+            id: `${index}`,
+            kind: "k",
+            digest: "d\n\\",
+            result: { a: "\\\t" },
+            n: index,
+          },
         },
         { op: "insert", table: "user_rooms", row: { user_id: id, lane: "rooms.0", version: 0 } },
         { op: "add", table: "user_rooms", key: [id, "rooms.0"], values: { version: 1 } },

@@ -58,7 +58,7 @@ const membership: Row = {
   joined_s: 1,
   joined_at: "1999-12-31T23:59:59.999Z",
 };
-const command: Row = { actor: "u", id: "c", kind: "k", digest: "d", result: [false], n: 1 };
+const command: Row = { lane: "rooms.0", actor: "u", id: "c", kind: "k", digest: "d", result: [false], n: 1 };
 
 test("a lane that no projector has seen stands at 0 and has no rows", async () => {
   const { checkpoint, rows } = await pgFactSource(pools, tables).load("accounts.0", ["users/a"]);

@@ -36,13 +36,14 @@ export const authMigrations: { readonly [name: string]: Migration } = {
       )`.execute(db);
       await sql`create index sessions_of_user on auth.sessions (user_id)`.execute(db);
       await sql`create table auth.account_commands (
+        lane text collate "C",
         actor text collate "C",
         id text collate "C",
         kind text,
         digest text,
         result jsonb,
         n bigint,
-        primary key (actor, id)
+        primary key (lane, actor, id)
       )`.execute(db);
       await checkpointsTable("auth").execute(db);
     },

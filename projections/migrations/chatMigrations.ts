@@ -59,13 +59,14 @@ export const chatMigrations: { readonly [name: string]: Migration } = {
         primary key (room_id, s)
       )`.execute(db);
       await sql`create table chat.room_commands (
+        lane text collate "C",
         actor text collate "C",
         id text collate "C",
         kind text,
         digest text,
         result jsonb,
         n bigint,
-        primary key (actor, id)
+        primary key (lane, actor, id)
       )`.execute(db);
       await checkpointsTable("chat").execute(db);
     },

@@ -77,7 +77,7 @@ async function write(pool: PostgresPool, commits: readonly Parsed[]): Promise<vo
   const rows = { messages: "", room_events: "", room_commands: "" };
   for (const { at, n, entries } of commits) {
     for (const { key, kind, digest, result, events } of entries) {
-      rows.room_commands += `${key.actor}\t${key.id}\t${kind}\t${digest}\t${JSON.stringify(result)}\t${n}\n`;
+      rows.room_commands += `rooms.0\t${key.actor}\t${key.id}\t${kind}\t${digest}\t${JSON.stringify(result)}\t${n}\n`;
       for (const { subject, s, m, by } of events) {
         const data = JSON.stringify({ text, edits: [] });
         rows.messages += `${subject.id}:${s}\t${subject.id}\t${s}\t${m ?? "\\N"}\t${data}\t${at}\t${by}\tmessage\tsent\n`;
@@ -103,5 +103,5 @@ async function write(pool: PostgresPool, commits: readonly Parsed[]): Promise<vo
 const columns = {
   messages: "id, room_id, s, m, data, sent_at, sent_by, type, status",
   room_events: 'room_id, s, type, data, at, "by"',
-  room_commands: "actor, id, kind, digest, result, n",
+  room_commands: "lane, actor, id, kind, digest, result, n",
 };
