@@ -65,7 +65,10 @@ async function openDoors(
   let server: Server | undefined;
   let isOpen = true;
   const names = subjects(config.HUB_PREFIX);
-  const sender = commandSender(backends.link, { onMalformed: (what) => log.error(what) });
+  const sender = commandSender(backends.link, {
+    onMalformed: (what) => log.error(what),
+    onBug: (error) => log.error({ err: error }, "a bug: commands could not be sent"),
+  });
   opened.push(async () => sender.close());
   const following = await startFollowing({
     ...backends,

@@ -5,13 +5,18 @@ const ada = { user: "00000000-0000-4000-8000-00000000000a", session: "00000000-0
 const bob = { user: "00000000-0000-4000-8000-00000000000b", session: "00000000-0000-4000-8000-0000000000bb" };
 const room = "00000000-0000-4000-8000-000000000001";
 const key = "01968a5e-7c1b-7abc-9def-0123456789ab";
+const credentials = { email: "ada@example.org", password: "correct horse" };
+const registration = { ...credentials, name: "Ada" };
 const context = {
   hashes: { lookup: (text: string) => Buffer.from(text).toString("hex").padEnd(64, "0") },
   roomLanes: 4,
   nowMs: 1_000,
 };
 const sent = (parts: Partial<ClientCommand>) =>
-  toCommand({ method: "postMessage", data: { room }, key, who: ada, ip: "::1", userAgent: "test", ...parts }, context);
+  toCommand(
+    { method: "postMessage", data: { room, text: "x" }, key, who: ada, ip: "::1", userAgent: "test", ...parts },
+    context,
+  );
 
 describe("a command on its way to its lane", () => {
   test("is of who really sent it, about the room that it names", () => {
@@ -33,12 +38,16 @@ describe("a command on its way to its lane", () => {
     const made = sent({ method: "createRoom", data: { name: "Engine" } });
     expect(sent({ method: "createRoom", data: { name: "Engine" } })).toEqual(made);
     expect(made.command.subject.slice(0, 13)).toBe(key.slice(0, 13));
-    const subjects = [made, sent({ method: "createRoom", who: bob }), sent({ method: "register", who: undefined })];
+    const subjects = [
+      made,
+      sent({ method: "createRoom", who: bob, data: { name: "Engine" } }),
+      sent({ method: "register", who: undefined, data: registration }),
+    ];
     expect(new Set(subjects.map(({ command }) => command.subject)).size).toBe(3);
   });
 
   test("of accounts goes to their one lane; who is not signed in is anonymous", () => {
-    const { command, lane } = sent({ method: "signIn", who: undefined, data: {} });
+    const { command, lane } = sent({ method: "signIn", who: undefined, data: credentials });
     expect([command.key.actor, lane]).toEqual(["anonymous", "accounts.0"]);
     expect(sent({ method: "signOut", data: {} }).command.subject).toBe(ada.user);
   });
@@ -57,4 +66,19 @@ describe("a command on its way to its lane", () => {
       );
     },
   );
+
+  test("that does not fit its method goes nowhere, and its sender hears why", () => {
+    const wire = { name: "BadInput", detail: [{ at: "email", message: expect.any(String) }] };
+    expect(() => sent({ method: "signIn", data: { ...credentials, email: 7 } })).toThrow(
+      expect.objectContaining({ wire: expect.objectContaining(wire) }),
+    );
+  });
+
+  test.each(["email", "more", "__proto__"])("is never deeper than its input, whatever hides in %s", (field) => {
+    const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+    const data = JSON.parse(`{"email":"ada@example.org","password":"correct horse","${field}":${deep}}`);
+    expect(() => sent({ method: "signIn", who: undefined, data })).toThrow(
+      expect.objectContaining({ wire: expect.objectContaining({ name: "BadInput" }) }),
+    );
+  });
 });

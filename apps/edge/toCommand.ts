@@ -1,6 +1,6 @@
 import { type Command, derivedId, type KeyedHashes, laneOf } from "@connect-hub/domain/kernel";
 import { dialogIdOf } from "@connect-hub/domain/room";
-import { type CommandName, Id, type JsonObject, type LaneId, uuidV7Time } from "@connect-hub/domain/values";
+import { type CommandName, commandInputs, type JsonObject, type LaneId, uuidV7Time } from "@connect-hub/domain/values";
 import { Refused } from "./refusals.ts";
 
 /** A client's command, checked in its envelope only. */
@@ -18,18 +18,21 @@ export interface ClientCommand {
 
 /** How long a command is waited for, in milliseconds. */
 const commandTimeoutMs = 10_000;
+/** As many as the writer tells. */
+const maxIssues = 10;
 
 /**
  * The command and the lane that decides it. Ids of what a command makes follow from its key, so a repetition meets the same.
- * Throws `Refused` (`BadInput`) when the room is missing.
+ * Its data is what the input of its method says, no deeper and no more. Throws `Refused` (`BadInput`).
  */
 export function toCommand(
   given: ClientCommand,
   context: { readonly hashes: Pick<KeyedHashes, "lookup">; readonly roomLanes: number; readonly nowMs: number },
 ): { readonly command: Command; readonly lane: LaneId } {
-  const { method, data, key, after, who } = given;
+  const { method, key, after, who } = given;
   const actor = who?.user ?? "anonymous";
-  const { kind, subject } = subjectOf(given, actor, context.hashes);
+  const data = checkedData(method, given.data);
+  const { kind, subject } = subjectOf({ ...given, data }, actor, context.hashes);
   const command: Command = {
     key: { actor, id: key },
     kind: method,
@@ -59,14 +62,19 @@ function subjectOf(
     case "createRoom":
       return { kind: "rooms", subject: made("room") };
     case "openDialog":
-      return { kind: "rooms", subject: dialogIdOf(hashes, actor, idIn(data, "with")) };
+      return { kind: "rooms", subject: dialogIdOf(hashes, actor, String(data.with)) };
     default:
-      return { kind: "rooms", subject: idIn(data, "room") };
+      return { kind: "rooms", subject: String(data.room) };
   }
 }
 
-function idIn(data: JsonObject, field: string): string {
-  const id = Id.safeParse(data[field]);
-  if (!id.success) throw new Refused("BadInput", `${field}: must be a lower-case UUID`);
-  return id.data;
+/** What the schema made of it: nothing that it doesn't name, however deep, goes any further. */
+function checkedData(method: CommandName, data: JsonObject): JsonObject {
+  const checked = commandInputs[method].safeParse(data);
+  if (checked.success) return checked.data as JsonObject;
+  const issues = checked.error.issues.slice(0, maxIssues);
+  throw new Refused(
+    "BadInput",
+    issues.map(({ path, message }) => ({ at: path.map(String).join("."), message })),
+  );
 }

@@ -29,6 +29,8 @@ export interface CommandSender {
 export interface CommandSenderOptions {
   /** Hears of answers that are none; they are dropped. */
   readonly onMalformed: (what: string) => void;
+  /** Hears of what kept commands from being sent; they are answered with `Internal`. */
+  readonly onBug?: (error: unknown) => void;
   /** How long after a command's deadline its answer is still waited for. 500 if left out. */
   readonly graceMs?: number;
 }
@@ -45,6 +47,7 @@ const sweepMs = 100;
 const unavailable: CommandReply = { refused: { code: "Unavailable" } };
 const laneMoved: CommandReply = { refused: { code: "LaneMoved" } };
 const deadlinePassed: CommandReply = { refused: { code: "DeadlinePassed" } };
+const internal: CommandReply = { refused: { code: "Internal" } };
 
 /** One sender serves a whole process: one inbox, one subscription, one timer. */
 export function commandSender(link: NatsLink, options: CommandSenderOptions): CommandSender {
@@ -62,7 +65,7 @@ class NatsCommandSender implements CommandSender {
   readonly #subscription: Subscription;
   readonly #stopListening: () => void;
   #sweeping: NodeJS.Timeout | undefined;
-  readonly #gather = perTurn<Numbered<Command>>((subject, commands) => this.#sendAll(subject, commands));
+  readonly #gather = perTurn<Numbered<Command>>((subject, commands) => this.#trySendAll(subject, commands));
 
   constructor(link: NatsLink, options: CommandSenderOptions) {
     this.#link = link;
@@ -102,6 +105,16 @@ class NatsCommandSender implements CommandSender {
     this.#subscription.unsubscribe();
     this.#answerAll(() => true);
     clearInterval(this.#sweeping);
+  }
+
+  /** Runs in a turn of its own, where what is thrown would end the process. */
+  #trySendAll(subject: string, commands: readonly Numbered<Command>[]): void {
+    try {
+      this.#sendAll(subject, commands);
+    } catch (error) {
+      for (const [c] of commands) this.#settle(c, internal);
+      this.#options.onBug?.(error);
+    }
   }
 
   #sendAll(subject: string, commands: readonly Numbered<Command>[]): void {

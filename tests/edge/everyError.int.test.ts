@@ -233,6 +233,10 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     ]) {
       expect((await refused(a, command("postMessage", d))).err.name).toBe("BadInput");
     }
+    const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
+    expect((await postHttp("/v1/sign-in", `{"email":${deep}}`)).err.name).toBe("BadInput");
+    const text = `{"i":1,"m":"postMessage","d":{"room":"${room}","text":${deep}},"k":"${newKey()}"}`;
+    expect((await complaint(text)).err.name).toBe("BadInput");
     const { http, err } = await postHttp("/v1/register", { email: "nowhere", password: "short", name: "" });
     expect([http, err.name]).toEqual([400, "BadInput"]);
     for (const limit of [0, limits.historyPage + 1]) {
