@@ -8,6 +8,7 @@ import { derivedId } from "./derivedId.ts";
 import { factRef } from "./fact.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import type { LaneWriter } from "./laneWriter.ts";
+import { VaultUnavailable } from "./ports.ts";
 
 const ana = "00000000-0000-4000-8000-00000000000a";
 const bob = "00000000-0000-4000-8000-00000000000b";
@@ -56,6 +57,48 @@ describe("one lane's writer", () => {
     expect(second?.entries).toHaveLength(1);
     expect(third).toMatchObject({ n: 3, term: 2, writer: "second", entries: [] });
     expect(third?.prevHash).toBe(hashCommit(box.lane.commits[1]?.bytes ?? new Uint8Array()));
+  });
+
+  test.each([
+    [1_999, 1],
+    [2_000, 1],
+    [2_001, 0],
+    [-2_000, 1],
+    [-2_001, 0],
+  ])("with a clock %d ms off the log's it appends %d commits", async (apartMs, commits) => {
+    const box = memoryBox(roomModel, "rooms.0");
+    const started = startWriter(box, { now: () => box.nowMs + apartMs });
+    await (commits === 1 ? started : expect(started).rejects.toMatchObject({ code: "TakeOverFailed" }));
+    expect(box.lane.commits).toHaveLength(commits);
+  });
+
+  test("a log that was written by a clock ahead is taken over, and its time does not go back", async () => {
+    const { box, writer } = await boxWithRoom();
+    await writer.close();
+    box.nowMs -= 3_600_000;
+    await startWriter(box, { writer: "second" });
+    const [before, after] = box.lane.commits.slice(-2).map(({ bytes }) => decodeCommit(bytes));
+    expect(after).toMatchObject({ term: 2, at: before?.at });
+  });
+
+  test("who can't read the tail does not throw out the writer that works", async () => {
+    const { box, writer } = await boxWithRoom();
+    await ask(writer, post(box, "sealed"));
+    const vault = { ...box.vault, byId: () => Promise.reject(new VaultUnavailable("away")) };
+    await expect(startWriter(box, { writer: "second", vault })).rejects.toThrow(VaultUnavailable);
+    expect(codeOf(await ask(writer, post(box, "still here")))).toBe("ok");
+  });
+
+  test("it is taken over from a writer that goes on appending", async () => {
+    const { box, writer } = await boxWithRoom();
+    let lost = false;
+    const talking = (async () => {
+      for (let i = 0; !lost; i++) lost = codeOf(await ask(writer, post(box, `${i}`))) === "LaneMoved";
+    })();
+    const second = await startWriter(box, { writer: "second" });
+    await talking;
+    expect(second.position.term).toBe(2);
+    expect(codeOf(await ask(second, post(box, "after")))).toBe("ok");
   });
 
   test("what comes while an append is under way goes out as one commit, in order", async () => {

@@ -266,8 +266,7 @@ export class LaneWriter {
   }
 
   async #checkClock(): Promise<void> {
-    const { n, atMs } = this.#at;
-    await checkClock(this.#options.lane, n, atMs).catch((error: unknown) => {
+    await checkClock(this.#options.lane, this.#options.now).catch((error: unknown) => {
       if (error instanceof Error && "code" in error && error.code === "TakeOverFailed") this.#end(error.message);
     });
   }

@@ -24,10 +24,12 @@ export interface Lane {
   readonly epoch: string;
   /** Appends when the last number is `expectedLast`. Never throws; knows nothing of ids. One at a time. */
   append(bytes: Uint8Array, expectedLast: number): Promise<AppendOutcome>;
-  /** The commit at `n`, read through the leader, or undefined; `storedAt` in milliseconds by the log's own clock. */
-  readAt(n: number): Promise<{ bytes: Uint8Array; storedAt: number } | undefined>;
+  /** The commit at `n`, read through the leader, or undefined. */
+  readAt(n: number): Promise<{ readonly bytes: Uint8Array } | undefined>;
   /** The last number, by the leader; 0 when empty. */
   lastNumber(): Promise<number>;
+  /** The log's own time, in milliseconds. */
+  time(): Promise<number>;
   /** Batches of commits from `from` on, without holes and without end; ends without error when `signal` aborts. */
   read(from: number, signal: AbortSignal): AsyncIterable<readonly StoredCommit[]>;
 }

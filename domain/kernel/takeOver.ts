@@ -35,32 +35,17 @@ export class TakeOverFailed extends Error {
 
 /**
  * A writer's first act: a commit without entries whose term is one higher. Once it is acknowledged no older append can
- * land. Then reads the tail after the projector's checkpoint into a view.
+ * land. All that may fail is done before, so that a writer that works is thrown out only by one that can take its place:
+ * the clock is compared, the tail after the projector's checkpoint is read into a view.
  */
 export async function takeOver(
   options: TakeOverOptions,
 ): Promise<{ term: number; at: WriterPosition; view: FactView }> {
   const { lane, source, model } = options;
+  await checkClock(lane, options.now);
   const { checkpoint } = await source.load(lane.id, []);
-  const last = await lane.lastNumber();
-  refuseStrangeTables(checkpoint, last, options);
-  const previous = last === 0 ? undefined : (await lane.readAt(last))?.bytes;
-  if (last > 0 && previous === undefined) throw new TakeOverFailed(`${lane.id} moved on while it was being taken over`);
-  const before = previous && decodeCommit(previous);
-  const atMs = Math.max(options.now(), before ? Date.parse(before.at) : 0);
-  const head: CommitHead = {
-    lane: lane.id,
-    epoch: lane.epoch,
-    n: last + 1,
-    term: (before?.term ?? 0) + 1,
-    writer: options.writer,
-    prevHash: previous ? hashCommit(previous) : "",
-    at: new Date(atMs).toISOString(),
-  };
-  const bytes = encodeCommit(head, []);
-  const outcome = await appendSurely(lane, bytes, head.n, options.signal);
-  if (outcome !== "stored") throw new TakeOverFailed(`${lane.id} could not be taken over: ${JSON.stringify(outcome)}`);
-  await checkClock(lane, head.n, atMs);
+  const before = await lane.lastNumber();
+  refuseStrangeTables(checkpoint, before, options);
   const { epoch } = lane;
   const version = options.factsVersion && { factsVersion: options.factsVersion };
   const view = new FactView(checkpoint, {
@@ -71,8 +56,36 @@ export async function takeOver(
     source,
     tables: model.tables,
   });
-  await readTail(options, view, head.n);
-  return { term: head.term, at: { n: head.n, hash: hashCommit(bytes), atMs }, view };
+  await readTail(options, view, before);
+  const { term, at } = await appendTakeOver(options);
+  await readTail(options, view, at.n);
+  return { term, at, view };
+}
+
+/** Against a writer that goes on appending it takes several tries to be the one whose number is next. */
+async function appendTakeOver(options: TakeOverOptions): Promise<{ term: number; at: WriterPosition }> {
+  const { lane, now, writer, signal } = options;
+  for (let attempt = 1; attempt <= maxAttempts && !signal.aborted; attempt++) {
+    const last = await lane.lastNumber();
+    const previous = last === 0 ? undefined : (await lane.readAt(last))?.bytes;
+    if (last > 0 && previous === undefined) continue;
+    const before = previous && decodeCommit(previous);
+    const atMs = Math.max(now(), before ? Date.parse(before.at) : 0);
+    const head: CommitHead = {
+      lane: lane.id,
+      epoch: lane.epoch,
+      n: last + 1,
+      term: (before?.term ?? 0) + 1,
+      writer,
+      prevHash: previous ? hashCommit(previous) : "",
+      at: new Date(atMs).toISOString(),
+    };
+    const bytes = encodeCommit(head, []);
+    const outcome = await appendSurely(lane, bytes, head.n, signal);
+    if (outcome === "stored") return { term: head.term, at: { n: head.n, hash: hashCommit(bytes), atMs } };
+    if (outcome !== "lost") throw new TakeOverFailed(`the log of ${lane.id} refused the take-over: ${outcome.refused}`);
+  }
+  throw new TakeOverFailed(`${lane.id} was written by another one all the time while it was to be taken over`);
 }
 
 /** Facts from another epoch, from beyond the log, or of another version must not decide anything. */
@@ -90,15 +103,18 @@ function refuseStrangeTables(checkpoint: Checkpoint, last: number, { lane, facts
   }
 }
 
-/** Throws when this machine's clock is more than 2 s off the log's own time of commit `n`. */
-export async function checkClock(lane: Lane, n: number, atMs: number): Promise<void> {
-  const stored = await lane.readAt(n);
-  const apart = stored === undefined ? 0 : Math.abs(stored.storedAt - atMs);
-  if (apart > maxClockDifferenceMs) {
-    throw new TakeOverFailed(
-      `the clock here and that of the log are ${apart} ms apart; 2,000 are allowed: set the clock`,
-    );
-  }
+/**
+ * Throws `TakeOverFailed` when this machine's clock and the log's are more than 2 s apart. What the answer took on its way
+ * counts for neither.
+ */
+export async function checkClock(lane: Lane, now: () => number): Promise<void> {
+  const asked = now();
+  const there = await lane.time();
+  const apart = Math.max(asked - there, there - now(), 0);
+  if (apart <= maxClockDifferenceMs) return;
+  throw new TakeOverFailed(
+    `the clock here and that of the log are ${apart} ms apart; 2,000 are allowed: set the clock`,
+  );
 }
 
 async function readTail(options: TakeOverOptions, view: FactView, to: number): Promise<void> {
@@ -118,4 +134,5 @@ async function readTail(options: TakeOverOptions, view: FactView, to: number): P
   if (view.head < to) throw new TakeOverFailed(`${lane.id} was given up while its tail was read`);
 }
 
+const maxAttempts = 100;
 const maxClockDifferenceMs = 2_000;

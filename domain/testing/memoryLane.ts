@@ -43,7 +43,7 @@ const readBatch = 500;
 /** Makes an empty lane in memory. */
 export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
   const now = options.now ?? Date.now;
-  const stored: (StoredCommit & { readonly storedAt: number })[] = [];
+  const stored: StoredCommit[] = [];
   const faults: AppendFault[] = [];
   const held: { readonly bytes: Uint8Array; readonly expectedLast: number }[] = [];
   const readers = new Set<() => void>();
@@ -54,7 +54,7 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
     for (const wake of [...readers]) wake();
   };
   const store = (bytes: Uint8Array): number => {
-    stored.push({ n: stored.length + 1, bytes: bytes.slice(), storedAt: now() });
+    stored.push({ n: stored.length + 1, bytes: bytes.slice() });
     wakeReaders();
     return stored.length;
   };
@@ -98,7 +98,11 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
     async readAt(n) {
       reachable();
       const commit = stored[n - 1];
-      return commit && { bytes: commit.bytes, storedAt: commit.storedAt };
+      return commit && { bytes: commit.bytes };
+    },
+    async time() {
+      reachable();
+      return now();
     },
     async lastNumber() {
       reachable();

@@ -28,6 +28,7 @@ export async function openLane(
     epoch,
     append: laneAppender(link, { subject: subjects(prefix).log(id, epoch), stream, manager }),
     readAt: (n) => orUnavailable(link, () => commitAt(manager, stream, n)),
+    time: () => orUnavailable(link, async () => timeIn(await manager.streams.info(stream))),
     lastNumber: () => orUnavailable(link, async () => (await manager.streams.info(stream)).state.last_seq),
     read: (from, signal) => readLane(link, { lane: id, stream, manager }, from, signal),
   };
@@ -36,7 +37,12 @@ export async function openLane(
 async function commitAt(manager: JetStreamManager, stream: string, n: number) {
   if (n < 1) return undefined;
   const message = await manager.streams.getMessage(stream, { seq: n });
-  return message === null ? undefined : { bytes: message.data, storedAt: Date.parse(message.timestamp) };
+  return message === null ? undefined : { bytes: message.data };
+}
+
+/** When the server answered, by its own clock; nats-server has said so since 2.10. */
+function timeIn(info: object): number {
+  return "ts" in info && typeof info.ts === "string" ? Date.parse(info.ts) : Number.NaN;
 }
 
 async function orUnavailable<T>(link: NatsLink, read: () => Promise<T>): Promise<T> {
