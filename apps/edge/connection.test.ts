@@ -139,6 +139,40 @@ describe("a reader that is too slow", () => {
     expect(sent().slice(1)).toEqual([{ i: 1, ok: {}, p: "p" }, { resync: { rooms: ["r1"] } }]);
   });
 
+  test("that reads nothing is turned away once 4 MiB wait for it, and asked nothing more", () => {
+    const { socket, connection, sent, ready, ended } = connected();
+    ready();
+    socket.outcome = "dropped";
+    connection.inFlight = 64;
+    const text = "x".repeat(1024 * 1024 - 100);
+    for (let i = 1; i <= 4; i++) connection.answer(i, { ok: text, p: "p" });
+    expect([socket.closedWith, connection.inFlight]).toEqual([undefined, 64]);
+    connection.answer(5, { ok: text, p: "p" });
+    expect([socket.closedWith, ended.length, sent().length]).toEqual([1013, 1, 1]);
+  });
+
+  test("holds its requests until their answers have left", () => {
+    const { socket, connection, ready } = connected();
+    ready();
+    socket.outcome = "dropped";
+    connection.inFlight = 2;
+    connection.answer(1, { ok: {}, p: "p" });
+    expect(connection.inFlight).toBe(2);
+    socket.outcome = "sent";
+    connection.drained();
+    expect(connection.inFlight).toBe(1);
+  });
+
+  test("is not waited for when its socket is ended", () => {
+    const { socket, connection, ready } = connected();
+    ready();
+    socket.outcome = "dropped";
+    connection.inFlight = 1;
+    connection.answer(1, { ok: {}, p: "p" });
+    connection.end("SessionEnded");
+    expect(socket.closedWith).toBe(4303);
+  });
+
   test("is waited for with what is long", async () => {
     const { socket, connection, ready } = connected();
     ready();

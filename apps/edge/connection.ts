@@ -28,11 +28,20 @@ export interface ConnectionOptions {
 
 /** Beyond so many bytes that wait for a slow reader, what is long is sent only when it has read on. */
 const calmBytes = 256 * 1024;
+/** Beyond so many bytes that are kept for a slow reader, it is turned away. */
+const maxUnsentBytes = 4 * 1024 * 1024;
 const signInTimeoutMs = 10_000;
 /** For an error that closes only here: try again later, or don't. */
 const closeCodes = { retry: 1013, final: 1008 } as const;
 /** How long a socket whose session ended is kept for the answers that it still waits for. */
 const lastAnswersMs = 1_000;
+
+/** A frame that waits for a slow reader. */
+interface Unsent {
+  readonly text: string;
+  readonly bytes: number;
+  readonly onSent: () => void;
+}
 
 /** One client's socket: what it is told, and how it ends. */
 export class Connection implements FeedSocket {
@@ -47,7 +56,7 @@ export class Connection implements FeedSocket {
   readonly headsTold = new Map<string, number>();
   stage: Stage = "new";
   who: Who | undefined;
-  /** Requests that are not answered yet. */
+  /** Requests of which the answer has not left yet. */
   inFlight = 0;
   /** Resume frames that are not through yet. */
   resumes = 0;
@@ -65,7 +74,8 @@ export class Connection implements FeedSocket {
   #endTimer: NodeJS.Timeout | undefined;
   #endWith: { name: ErrorName; afterMs: number | undefined } | undefined;
   /** What is owed to a reader that is too slow; as long as there is something here, it is in no topic. */
-  #unsent: string[] = [];
+  #unsent: Unsent[] = [];
+  #unsentBytes = 0;
   #isSlow = false;
   #waiting: (() => void)[] = [];
 
@@ -108,25 +118,34 @@ export class Connection implements FeedSocket {
     this.#becomeReady();
   }
 
-  /** Sends a frame; to a slow reader once it has read on. */
-  tell(frame: object): void {
+  /** Sends a frame; to a slow reader once it has read on, unless too much waits already: then the socket is ended. */
+  tell(frame: object, onSent: () => void = () => undefined): void {
     if (this.stage === "closed") return;
-    this.#unsent.push(JSON.stringify(frame));
+    const text = JSON.stringify(frame);
+    const bytes = Buffer.byteLength(text);
+    this.#unsent.push({ text, bytes, onSent });
+    this.#unsentBytes += bytes;
     this.#sendUnsent();
+    if (this.#unsentBytes > maxUnsentBytes) this.end("Busy");
   }
 
   #sendUnsent(): void {
-    while (!this.#isSlow && this.#unsent.length > 0) {
-      if (this.#socket.send(this.#unsent[0] ?? "") === "dropped") this.fallBehind();
-      else this.#unsent.shift();
+    for (let next = this.#unsent[0]; next !== undefined && !this.#isSlow; next = this.#unsent[0]) {
+      if (this.#socket.send(next.text) === "dropped") this.fallBehind();
+      else {
+        this.#unsent.shift();
+        this.#unsentBytes -= next.bytes;
+        next.onSent();
+      }
     }
   }
 
-  /** Answers request `i`, which counts as under way until now. */
+  /** Answers request `i`, which counts as under way until the answer has left. */
   answer(i: number, answer: { readonly ok: unknown; readonly p: string } | { readonly err: object }): void {
-    this.inFlight--;
-    this.tell({ i, ...answer });
-    if (this.#endWith !== undefined && this.inFlight === 0) this.#finish();
+    this.tell({ i, ...answer }, () => {
+      this.inFlight--;
+      if (this.#endWith !== undefined && this.inFlight === 0) this.#finish();
+    });
   }
 
   /** Ends the socket for an error that left it in no state to go on. */
@@ -188,28 +207,39 @@ export class Connection implements FeedSocket {
     this.tell({ resync: { rooms: [...this.readers.keys()] } });
   }
 
-  /** Ends the socket with an error: nothing more of any room, the answers that are owed, then the error and the close. */
+  /**
+   * Ends the socket with an error: nothing more of any room, the answers that are owed, then the error and the close. Who reads
+   * too slowly is not waited for.
+   */
   end(name: ErrorName, afterMs?: number): void {
     if (!this.isOpen) return;
     this.stage = "ending";
     clearTimeout(this.#authTimer);
     this.#options.onEnd(this);
     this.#endWith = { name, afterMs };
-    if (this.inFlight === 0) this.#finish();
+    if (this.inFlight === 0 || this.#isSlow) this.#finish();
     else this.#endTimer = setTimeout(() => this.#finish(), lastAnswersMs);
   }
 
   #finish(): void {
     const { name, afterMs } = this.#endWith ?? { name: "Internal", afterMs: undefined };
     const { close, retry } = errorEntry(name);
-    this.tell({ err: wireError(name, undefined, afterMs) });
+    // What still waits for a slow reader is dropped; the close says what the error says.
+    this.#forgetUnsent();
+    this.#socket.send(JSON.stringify({ err: wireError(name, undefined, afterMs) }));
     this.#socket.close(close ?? closeCodes[retry ? "retry" : "final"], name);
+  }
+
+  #forgetUnsent(): void {
+    this.#unsent = [];
+    this.#unsentBytes = 0;
   }
 
   /** The socket is closed, by whomever. */
   closed(): void {
     const wasOpen = this.isOpen;
     this.stage = "closed";
+    this.#forgetUnsent();
     clearTimeout(this.#authTimer);
     clearTimeout(this.#endTimer);
     this.#becomeClosed();
