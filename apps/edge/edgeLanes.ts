@@ -77,10 +77,34 @@ function at(lane: { readonly id: LaneId; readonly epoch: string }, n: number): P
   return positionAt(lane.id, epoch8(lane.epoch), n);
 }
 
-/** Makes these rows known to the view, so that all of them can be had in one tick. Throws `FactsUnavailable`. */
-export async function knowFacts(view: FactView, refs: readonly FactRef[]): Promise<void> {
+/** As `knowFactsOf`, of one lane. */
+export function knowFacts(follower: LaneFollower, refs: readonly FactRef[]): Promise<void> {
+  return knowFactsOf(new Map([[follower, refs]]));
+}
+
+/**
+ * Makes these rows known to their views, all as of the view's head, so that they can be had in one tick. Throws
+ * `FactsUnavailable` and `Refused` (`NotCaughtUp`).
+ */
+export async function knowFactsOf(wanted: ReadonlyMap<LaneFollower, readonly FactRef[]>): Promise<void> {
+  const giveUpAt = Date.now() + positionTimeoutMs;
+  do {
+    await Promise.all([...wanted].map(([follower, refs]) => knowThose(follower, refs, giveUpAt)));
+    // While one was waited for, another may have loaded rows from tables that are ahead of it.
+  } while ([...wanted.keys()].some(isBehindTables));
+}
+
+async function knowThose(follower: LaneFollower, refs: readonly FactRef[], giveUpAt: number): Promise<void> {
+  const { view } = follower;
   const unknown = refs.filter((ref) => view.get(ref) === undefined);
   if (unknown.length > 0) await view.load(unknown);
+  if (!isBehindTables(follower)) return;
+  if (!(await follower.reached(view.floor, Math.max(0, giveUpAt - Date.now())))) throw new Refused("NotCaughtUp");
+}
+
+/** Rows that were loaded are then ahead of the head, and of those that were known before. */
+function isBehindTables({ view }: LaneFollower): boolean {
+  return view.head < view.floor;
 }
 
 /** The row as of the view's head, null when it is absent. Throws `FactsUnavailable` when `knowFacts` was not told of it. */

@@ -70,9 +70,9 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
       return () => heard.unsubscribe();
     },
     async headOf(room) {
-      const { view } = lanes.get().ofRoom(room);
-      await knowFacts(view, [factRef("rooms", room)]);
-      return Number(rowAt(view, factRef("rooms", room))?.s ?? 0);
+      const follower = lanes.get().ofRoom(room);
+      await knowFacts(follower, [factRef("rooms", room)]);
+      return Number(rowAt(follower.view, factRef("rooms", room))?.s ?? 0);
     },
   });
 

@@ -95,7 +95,7 @@ const answers: Answerers = {
       .filter((id) => (after === undefined || id > after) && (last === undefined || id <= last))
       .sort();
     await knowFacts(
-      follower.view,
+      follower,
       candidates.map((id) => factRef("memberships", room, id)),
     );
     const present = candidates.flatMap((id) => {
@@ -125,7 +125,7 @@ const answers: Answerers = {
     await admitSearch(user);
     const { view } = lanes.accounts;
     const ref = factRef("emails", emailHashOf(hashes, email));
-    await knowFacts(view, [ref]);
+    await knowFacts(lanes.accounts, [ref]);
     const found = rowAt(view, ref);
     const [person] = found === null ? [] : await peopleOf([String(found.user_id)], lanes.accounts);
     if (person === undefined) throw new Refused("PersonNotFound");
@@ -136,7 +136,7 @@ const answers: Answerers = {
 /** The people with these ids, those that exist and have not been erased. */
 async function peopleOf(ids: readonly string[], accounts: LaneFollower): Promise<Person[]> {
   const refs = ids.map((id) => factRef("users", id));
-  await knowFacts(accounts.view, refs);
+  await knowFacts(accounts, refs);
   return refs.flatMap((ref) => {
     const row = rowAt(accounts.view, ref);
     return row === null || row.name === null ? [] : [{ id: String(row.id), name: String(row.name) }];

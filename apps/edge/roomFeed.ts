@@ -98,11 +98,11 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
 
   function publish(frame: RoomFrame): void {
     // Most readers were there from the beginning; only then is it worth to look for what some of them may not see.
-    if (latestFrom === 1 || lowestReference(frame) >= latestFrom) topic.publish(frame.body);
+    const isForAll = latestFrom === 1 || (frame.firstS >= latestFrom && lowestReference(frame) >= latestFrom);
+    if (isForAll) topic.publish(frame.body);
     else {
       topic.flush();
-      for (const { phase, socket, from } of readers.values())
-        if (phase === "live") socket.sendEvents(bodySeenFrom(frame, from));
+      for (const reader of readers.values()) if (reader.phase === "live") sendAfter(reader, frame, 0);
     }
     for (const reader of held) keep(reader, frame);
     if (frame.membership) cutLeavers(frame);
@@ -142,9 +142,14 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
   }
 
   function sendHeld(reader: OwnReader, s: number): void {
-    for (const frame of reader.held)
-      if (frame.lastS > s) reader.socket.sendEvents(bodySeenFrom(frameAfter(frame, s), reader.from));
+    for (const frame of reader.held) sendAfter(reader, frame, s);
     reader.held = [];
+  }
+
+  /** Sends what of the frame comes after `s` and belongs to the reader's history. */
+  function sendAfter({ socket, from }: OwnReader, frame: RoomFrame, s: number): void {
+    const last = Math.max(s, from - 1);
+    if (frame.lastS > last) socket.sendEvents(bodySeenFrom(frameAfter(frame, last), from));
   }
 
   return {

@@ -106,6 +106,20 @@ describe("a reader", () => {
     expect(young.got).toEqual(["hidden 4", 5]);
   });
 
+  test("whose history begins later gets nothing from before it, neither held nor live", async () => {
+    const { one: old } = await liveReader("u1");
+    const young = socket("u2");
+    const reader = feeds.hold(young, room);
+    await reader.since;
+    sends(event(1), event(2));
+    feeds.release(reader, 0, 5);
+    sends(event(3));
+    sends(event(4), event(5));
+    sends(event(6));
+    expect(old.got).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(young.got).toEqual([5, 6]);
+  });
+
   test("that holds too much has to resume", async () => {
     const one = socket("u1");
     const reader = feeds.hold(one, room);

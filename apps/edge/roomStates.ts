@@ -1,7 +1,7 @@
 import { epoch8, type FactRef, factRef, type LaneFollower, type Row } from "@connect-hub/domain/kernel";
 import type { Role, RoomType } from "@connect-hub/domain/values";
 import type { RoomState } from "@connect-hub/protocol";
-import { type EdgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
+import { type EdgeLanes, knowFacts, knowFactsOf, rowAt } from "./edgeLanes.ts";
 import type { RecentEntrants } from "./recentEntrants.ts";
 import { Refused } from "./refusals.ts";
 
@@ -20,7 +20,7 @@ export async function candidateRooms(user: string, { recent, roomIdsOf }: RoomSo
   return [...new Set([...before, ...(await roomIdsOf(user)), ...recent.roomsOf(user)])];
 }
 
-/** Those of the rooms that the person is in, as of the followers' heads. Throws `FactsUnavailable`. */
+/** Those of the rooms that the person is in, as of the followers' heads. Throws as `knowFactsOf`. */
 export async function statesIn(ids: readonly string[], user: string, lanes: EdgeLanes): Promise<readonly RoomState[]> {
   const wanted = new Map<LaneFollower, FactRef[]>();
   for (const id of ids) {
@@ -29,21 +29,21 @@ export async function statesIn(ids: readonly string[], user: string, lanes: Edge
     refs.push(...refsOf(id, user));
     wanted.set(follower, refs);
   }
-  await Promise.all([...wanted].map(([follower, refs]) => knowFacts(follower.view, refs)));
+  await knowFactsOf(wanted);
   return ids.flatMap((id) => stateAt(lanes.ofRoom(id), id, user) ?? []);
 }
 
-/** The version of the set of a person's rooms. Throws `FactsUnavailable`. */
+/** The version of the set of a person's rooms. Throws as `knowFactsOf`. */
 export async function roomSetVersion(user: string, lanes: EdgeLanes): Promise<number> {
   const versions = lanes.rooms.map((follower) => ({ follower, ref: versionRef(user, follower) }));
-  await Promise.all(versions.map(({ follower, ref }) => knowFacts(follower.view, [ref])));
+  await knowFactsOf(new Map(versions.map(({ follower, ref }) => [follower, [ref]])));
   return versions.reduce((total, { follower, ref }) => total + Number(rowAt(follower.view, ref)?.version ?? 0), 0);
 }
 
-/** The room as its member sees it, as of the follower's head. Throws `Refused` (`RoomNotFound`) or `FactsUnavailable`. */
+/** The room as its member sees it, as of the follower's head. Throws `Refused` (`RoomNotFound`) and as `knowFactsOf`. */
 export async function roomState(lanes: EdgeLanes, room: string, user: string): Promise<RoomState> {
   const follower = lanes.ofRoom(room);
-  await knowFacts(follower.view, refsOf(room, user));
+  await knowFacts(follower, refsOf(room, user));
   const state = stateAt(follower, room, user);
   if (state === undefined) throw new Refused("RoomNotFound");
   return state;

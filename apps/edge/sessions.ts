@@ -24,11 +24,11 @@ export async function whoHas(token: string, lanes: EdgeLanes): Promise<Who> {
   const { view } = lanes.accounts;
   await lanes.fresh([lanes.accounts]);
   const sessionRef = factRef("sessions", session);
-  await knowFacts(view, [sessionRef]);
+  await knowFacts(lanes.accounts, [sessionRef]);
   const row = rowAt(view, sessionRef);
   if (row === null || !hashesTo(secret, String(row.token_hash))) throw new Refused("SessionEnded");
   const userRef = factRef("users", String(row.user_id));
-  await knowFacts(view, [userRef]);
+  await knowFacts(lanes.accounts, [userRef]);
   // Both again, in one tick: either may have changed while the other was loaded.
   const user = rowAt(view, userRef);
   const problem = problemOf(rowAt(view, sessionRef), user);

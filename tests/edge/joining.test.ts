@@ -84,9 +84,8 @@ async function world(seed: number) {
     },
     subscribe: () => () => undefined,
     async headOf() {
-      const { view } = known();
-      await knowFacts(view, [factRef("rooms", room)]);
-      return Number(rowAt(view, factRef("rooms", room))?.s ?? 0);
+      await knowFacts(known(), [factRef("rooms", room)]);
+      return Number(rowAt(known().view, factRef("rooms", room))?.s ?? 0);
     },
   });
   const writer = await box.writer({
