@@ -23,7 +23,7 @@ export interface EdgeLanes {
   /** Throws `Refused` (`BadPosition`) unless `token` names positions of these lanes in their present epochs. */
   checkToken(token: string): void;
   /** Waits until the followers have what `token` names. Throws `Refused`: `BadPosition` or `NotCaughtUp`. */
-  waitFor(token: string | undefined): Promise<void>;
+  waitFor(token: string | undefined, timeoutMs?: number): Promise<void>;
   /** The token of where these followers are. */
   position(followers: readonly LaneFollower[]): string;
 }
@@ -63,9 +63,9 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
     },
     fresh: async (followers) => void (await Promise.all(followers.map(freshOne))),
     checkToken: (token) => void named(token),
-    async waitFor(token) {
+    async waitFor(token, timeoutMs = positionTimeoutMs) {
       const wanted = token === undefined ? [] : named(token);
-      const reached = await Promise.all(wanted.map(({ follower, n }) => follower.reached(n, positionTimeoutMs)));
+      const reached = await Promise.all(wanted.map(({ follower, n }) => follower.reached(n, timeoutMs)));
       if (reached.includes(false)) throw new Refused("NotCaughtUp");
     },
     position: (followers) =>

@@ -43,6 +43,15 @@ export function sessionHolds(who: Who, { accounts: { view } }: EdgeLanes): boole
   return problemOf(session, user) === undefined;
 }
 
+/** Throws `Refused` (`SessionEnded`, `AccountClosed`) unless the session holds as of the follower's head; else as `knowFacts`. */
+export async function assertSession(who: Pick<Who, "user" | "session">, { accounts }: EdgeLanes): Promise<void> {
+  const [session, user] = [factRef("sessions", who.session), factRef("users", who.user)] as const;
+  const isKnown = accounts.view.get(session) !== undefined && accounts.view.get(user) !== undefined;
+  if (!isKnown) await knowFacts(accounts, [session, user]);
+  const problem = problemOf(rowAt(accounts.view, session), rowAt(accounts.view, user));
+  if (problem !== undefined) throw new Refused(problem);
+}
+
 function problemOf(session: Row | null, user: Row | null): "SessionEnded" | "AccountClosed" | undefined {
   if (session === null || user === null) return "SessionEnded";
   if (user.status !== "active") return "AccountClosed";

@@ -11,15 +11,14 @@ import type { EdgeConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
 import { type Following, startFollowing } from "./following.ts";
+import { forwardCommand } from "./forwardCommand.ts";
 import { answerHttp, type HttpSources, refusalToRead } from "./httpDoor.ts";
 import { announceRoom } from "./joinRooms.ts";
 import { pageResponse } from "./page.ts";
 import { readiness } from "./readiness.ts";
-import { Refused } from "./refusals.ts";
 import { takeMessage } from "./socketDoor.ts";
 import { type Sockets, sockets } from "./sockets.ts";
 import { pgTables } from "./tables.ts";
-import { toCommand } from "./toCommand.ts";
 
 /** The edge at work. */
 export interface RunningEdge {
@@ -118,7 +117,6 @@ function sourcesOf(parts: {
   const { config, log, following, here } = parts;
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
-  const names = subjects(config.HUB_PREFIX);
   const roomLanes = lanes.rooms.length;
   return {
     ...following,
@@ -134,13 +132,7 @@ function sourcesOf(parts: {
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
     isLive: () => link.connected,
     onBug: (error) => log.error({ err: error }, "a bug: a request failed"),
-    async send(given) {
-      if (given.after !== undefined) lanes.checkToken(given.after);
-      const { command, lane } = toCommand(given, { hashes, roomLanes, nowMs: Date.now() });
-      const writer = writers.of(lane);
-      if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
-      return parts.send(names.commands(lane, writer), command);
-    },
+    send: (given) => forwardCommand(given, { lanes, writers, hashes, prefix: config.HUB_PREFIX, send: parts.send }),
   };
 }
 
