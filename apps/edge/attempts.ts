@@ -4,10 +4,12 @@ import { Refused } from "./refusals.ts";
 /** Limits how often is tried what could be used to guess. All throw `Refused`: `TooManyAttempts`, `Unavailable`. */
 export interface Attempts {
   admitAttempt(kind: "register" | "signIn", ip: string, email: string): Promise<void>;
+  /** Guessing the password of `user` by closing the account counts as signing in does. */
+  admitClosing(ip: string, user: string): Promise<void>;
   admitSearch(user: string): Promise<void>;
 }
 
-/** `perMinute`: tries from one address; for one e-mail address, or searches of one person, a tenth of it. */
+/** `perMinute`: tries from one address, and searches of one person; for one e-mail address, or account to close, a tenth of it. */
 export function attempts(
   valkey: Pick<Valkey, "budget">,
   options: { readonly prefix: string; readonly perMinute: number; readonly hash: (email: string) => string },
@@ -19,11 +21,16 @@ export function attempts(
     signIn: budget("sign-in", options.perMinute),
   };
   const byEmail = budget("sign-in-email", options.perMinute / 10);
+  const byUser = budget("close-account-user", options.perMinute / 10);
   const bySearcher = budget("search", options.perMinute);
   return {
     async admitAttempt(kind, ip, email) {
       await admit(byAddress[kind], ip);
       if (kind === "signIn" && email !== "") await admit(byEmail, options.hash(email));
+    },
+    async admitClosing(ip, user) {
+      await admit(byAddress.signIn, ip);
+      await admit(byUser, user);
     },
     admitSearch: (user) => admit(bySearcher, user),
   };

@@ -4,6 +4,7 @@ import { ask, memoryBox } from "@connect-hub/domain/testing";
 import { afterEach, expect, test } from "vitest";
 import { edgeLanes } from "./edgeLanes.ts";
 import { type ForwardSources, forwardCommand } from "./forwardCommand.ts";
+import { Refused } from "./refusals.ts";
 import { sessionHolds } from "./sessions.ts";
 import type { ClientCommand } from "./toCommand.ts";
 
@@ -32,12 +33,16 @@ async function world() {
   const follower = await followLane({ lane, source: box.source, vault: box.vault, model: accountModel });
   open.push(follower);
   const forwarded: Command[] = [];
+  let attempts = 0;
   const lanes = edgeLanes(follower, [follower]);
   const sources: ForwardSources = {
     lanes,
     writers: { of: () => "w" },
     hashes: { lookup: (text) => Buffer.from(text).toString("hex").padEnd(64, "0") },
     prefix: "test",
+    async admitClosing() {
+      if (++attempts > 2) throw new Refused("TooManyAttempts");
+    },
     send(_, command) {
       forwarded.push(command);
       return ask(writer, { ...command, deadlineAt: box.nowMs + 5_000 });
@@ -80,4 +85,13 @@ test("a session that the follower's view does not know is loaded", async () => {
     wire: { name: "SessionEnded" },
   });
   expect(forwarded).toHaveLength(3);
+});
+
+test("a password can't be guessed by closing the account", async () => {
+  const { forwarded, send, who } = await world();
+  const wrong = { password: "wrong password" };
+  for (const _ of [1, 2])
+    expect(await send("closeAccount", wrong, who)).toMatchObject({ refused: { code: "WrongCredentials" } });
+  await expect(send("closeAccount", wrong, who)).rejects.toMatchObject({ wire: { name: "TooManyAttempts" } });
+  expect(forwarded).toHaveLength(4);
 });

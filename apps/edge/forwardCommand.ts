@@ -14,6 +14,8 @@ export interface ForwardSources {
   readonly hashes: Pick<KeyedHashes, "lookup">;
   readonly prefix: string;
   readonly send: CommandSender["send"];
+  /** Throws `Refused` (`TooManyAttempts`, `Unavailable`) when an account was tried to be closed too often. */
+  admitClosing(ip: string, user: string): Promise<void>;
 }
 
 /** Commands that end the session that sends them. */
@@ -30,6 +32,7 @@ export async function forwardCommand(given: ClientCommand, sources: ForwardSourc
   if (given.after !== undefined) lanes.checkToken(given.after);
   const { command, lane } = toCommand(given, { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() });
   if (given.who !== undefined) await assertSession(given.who, lanes);
+  if (given.method === "closeAccount") await sources.admitClosing(given.ip, command.subject);
   const writer = writers.of(lane);
   if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
   const reply = await sources.send(subjects(prefix).commands(lane, writer), command);

@@ -118,21 +118,23 @@ function sourcesOf(parts: {
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
   const roomLanes = lanes.rooms.length;
+  const admissions = attempts(valkey, {
+    prefix: config.HUB_PREFIX,
+    perMinute: config.HUB_ATTEMPTS_PER_MINUTE,
+    hash: (email) => emailHashOf(hashes, email),
+  });
   return {
     ...following,
     ...pgTables(chat, roomLanes),
-    ...attempts(valkey, {
-      prefix: config.HUB_PREFIX,
-      perMinute: config.HUB_ATTEMPTS_PER_MINUTE,
-      hash: (email) => emailHashOf(hashes, email),
-    }),
+    ...admissions,
     hashes,
     sockets: here,
     page: pageResponse(),
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
     isLive: () => link.connected,
     onBug: (error) => log.error({ err: error }, "a bug: a request failed"),
-    send: (given) => forwardCommand(given, { lanes, writers, hashes, prefix: config.HUB_PREFIX, send: parts.send }),
+    send: (given) =>
+      forwardCommand(given, { ...admissions, lanes, writers, hashes, prefix: config.HUB_PREFIX, send: parts.send }),
   };
 }
 
