@@ -20,9 +20,12 @@ export interface EdgeLanes {
   ofRoom(room: string): LaneFollower;
   /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
   fresh(followers: readonly LaneFollower[]): Promise<void>;
-  /** Throws `Refused` (`BadPosition`) unless `token` names positions of these lanes in their present epochs. */
-  checkToken(token: string): void;
-  /** Waits until the followers have what `token` names. Throws `Refused`: `BadPosition` or `NotCaughtUp`. */
+  /**
+   * Throws `Refused` (`BadPosition`) unless `token` names positions of these lanes in their present epochs, `LogUnavailable` when
+   * it is ahead of a follower and the leader can't be asked whether there is such a commit.
+   */
+  checkToken(token: string): Promise<void>;
+  /** Waits until the followers have what `token` names. Throws as `checkToken` and `Refused` (`NotCaughtUp`). */
   waitFor(token: string | undefined, timeoutMs?: number): Promise<void>;
   /** The token of where these followers are. */
   position(followers: readonly LaneFollower[]): string;
@@ -30,6 +33,14 @@ export interface EdgeLanes {
 
 const freshTimeoutMs = 3_000;
 const positionTimeoutMs = 2_000;
+/** How long a follower may prove by itself, before the leader does, that a commit exists. */
+const proofTimeoutMs = 500;
+
+/** A commit of a lane that a token names. */
+interface Named {
+  readonly follower: LaneFollower;
+  readonly n: number;
+}
 
 export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]): EdgeLanes {
   const all = [accounts, ...rooms];
@@ -42,7 +53,21 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
       throw new LogUnavailable(`this edge is behind ${follower.lane.id}`);
   }
 
-  function named(token: string): readonly { readonly follower: LaneFollower; readonly n: number }[] {
+  async function checked(token: string): Promise<readonly Named[]> {
+    const wanted = named(token);
+    await Promise.all(wanted.map(checkExists));
+    return wanted;
+  }
+
+  async function checkExists({ follower, n }: Named): Promise<void> {
+    if (follower.view.head >= n) return;
+    const head = heads.get(follower)?.() ?? Promise.resolve(0);
+    // Whichever is first, so that what comes after this and finds the follower there does not overtake it.
+    const reached = follower.reached(n, proofTimeoutMs).then((isThere) => (isThere ? n : head));
+    if ((await Promise.race([head, reached])) < n) throw new Refused("BadPosition", follower.lane.id);
+  }
+
+  function named(token: string): readonly Named[] {
     const position = decodePosition(token);
     if (position === undefined) throw new Refused("BadPosition");
     return Object.entries(position).map(([lane, [epoch, n] = ["", 0]]) => {
@@ -62,9 +87,9 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
       return follower;
     },
     fresh: async (followers) => void (await Promise.all(followers.map(freshOne))),
-    checkToken: (token) => void named(token),
+    checkToken: async (token) => void (await checked(token)),
     async waitFor(token, timeoutMs = positionTimeoutMs) {
-      const wanted = token === undefined ? [] : named(token);
+      const wanted = token === undefined ? [] : await checked(token);
       const reached = await Promise.all(wanted.map(({ follower, n }) => follower.reached(n, timeoutMs)));
       if (reached.includes(false)) throw new Refused("NotCaughtUp");
     },

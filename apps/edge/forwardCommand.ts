@@ -29,7 +29,7 @@ const endTimeoutMs = 5_000;
  */
 export async function forwardCommand(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
   const { lanes, writers, hashes, prefix } = sources;
-  if (given.after !== undefined) lanes.checkToken(given.after);
+  if (given.after !== undefined) await lanes.checkToken(given.after);
   const { command, lane } = toCommand(given, { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() });
   if (given.who !== undefined) await assertSession(given.who, lanes);
   if (given.method === "closeAccount") await sources.admitClosing(given.ip, command.subject);

@@ -1,6 +1,7 @@
 import { accountCommands, accountModel } from "@connect-hub/domain/account";
-import { type Command, derivedId, followLane } from "@connect-hub/domain/kernel";
+import { type Command, derivedId, epoch8, followLane } from "@connect-hub/domain/kernel";
 import { ask, memoryBox } from "@connect-hub/domain/testing";
+import { encodePosition, positionAt } from "@connect-hub/domain/values";
 import { afterEach, expect, test } from "vitest";
 import { edgeLanes } from "./edgeLanes.ts";
 import { sessionHolds, whoHas } from "./sessions.ts";
@@ -83,7 +84,20 @@ test("a position is waited for only if it is one of these lanes in their epoch",
   const { lanes } = await signedIn();
   await lanes.waitFor(lanes.position(lanes.all));
   await expect(lanes.waitFor("p1.nonsense")).rejects.toMatchObject(refusal("BadPosition"));
-  expect(() => lanes.checkToken("p1.eyJyb29tcy4wIjpbIjAwMDAwMDAwIiwxXX0")).toThrow(
-    expect.objectContaining({ wire: expect.objectContaining({ name: "BadPosition" }) }),
+  await expect(lanes.checkToken("p1.eyJyb29tcy4wIjpbIjAwMDAwMDAwIiwxXX0")).rejects.toMatchObject(
+    refusal("BadPosition"),
   );
+});
+
+test("a position beyond the lane's head is refused at once, whoever may come there later", async () => {
+  const { box, lanes } = await signedIn();
+  const { lane } = lanes.accounts;
+  const tokenOf = (n: number) => encodePosition(positionAt(lane.id, epoch8(lane.epoch), n));
+  const head = box.lane.commits.length;
+  await lanes.checkToken(tokenOf(head));
+  await lanes.waitFor(tokenOf(head));
+  await expect(lanes.checkToken(tokenOf(head + 1))).rejects.toMatchObject(refusal("BadPosition"));
+  await expect(lanes.waitFor(tokenOf(head + 1))).rejects.toMatchObject(refusal("BadPosition"));
+  box.lane.away = true;
+  await expect(lanes.checkToken(tokenOf(head + 1))).rejects.toMatchObject({ code: "LogUnavailable" });
 });
