@@ -125,6 +125,27 @@ describe("what is no stored format", () => {
     expect(() => decodeCommit(Buffer.from(text))).toThrow(CorruptCommit);
   });
 
+  test.each([
+    ['"n":2', '"n":0'],
+    ['"n":2', '"n":"2"'],
+    ['"term":1', '"term":1.5'],
+    ['"lane":"rooms.0"', '"lane":"rooms"'],
+    ['"lane":"rooms.0"', '"lane":"others.0"'],
+    ['"epoch":"0123', '"epoch":"123'],
+    ['"prevHash":"f', '"prevHash":"'],
+    ['"digest":"0', '"digest":"'],
+    ['"entries":[', '"entries":[null,'],
+    ['"events":[', '"events":[{},'],
+    ['"kind":"room"', '"kind":"shoe"'],
+    ['"s":2,"m":1,"by"', '"s":0,"m":1,"by"'],
+    ['"salt":"A', '"salt":null,"x":"A'],
+    ['"result":{', '"outcome":{'],
+  ])("with %s as %s it is corrupt", (right, wrong) => {
+    const text = Buffer.from(encodeCommit(head, [entry])).toString();
+    expect(text).toContain(right);
+    expect(() => decodeCommit(Buffer.from(text.replace(right, wrong)))).toThrow(CorruptCommit);
+  });
+
   test("an altered event no longer fits its root", () => {
     const text = Buffer.from(encodeCommit(head, [entry])).toString();
     expect(rootsHold(decodeCommit(Buffer.from(text.replace('"m":1,"by"', '"m":2,"by"'))))).toBe(false);
