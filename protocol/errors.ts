@@ -90,7 +90,12 @@ const errorTable = {
   UnknownMethod: { code: 202, http: 404, retry: false, meaning: "No command or query of that name." },
   KeyReused: { code: 203, http: 409, retry: false, meaning: "This key was used before, with other data." },
   KeyDatedAhead: { code: 204, http: 400, retry: false, meaning: "The key's UUIDv7 lies in the future: set the clock." },
-  BadPosition: { code: 205, http: 400, retry: false, meaning: "`a` is no position token, or one of a past epoch, or beyond the end of a lane." },
+  BadPosition: {
+    code: 205,
+    http: 400,
+    retry: false,
+    meaning: "`a` is no position token, or one of a past epoch, or beyond the end of a lane.",
+  },
 
   WrongCredentials: { code: 301, http: 401, retry: false, meaning: "Unknown e-mail address or wrong password." },
   EmailTaken: { code: 302, http: 409, retry: false, meaning: "Somebody has an account with this e-mail address." },
