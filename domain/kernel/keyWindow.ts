@@ -8,7 +8,8 @@ export interface DoneCommand {
 
 /**
  * The commands done since some commit, in memory, so that most new ids need no look-up: an id is accepted only if dated
- * no later than its commit + `aheadMs`, so one dated later than `since` + `aheadMs` can't lie before the memory.
+ * no later than its commit + `aheadMs`, so one dated later than the last commit before the memory + `aheadMs` can't lie
+ * before it.
  */
 export class KeyWindow {
   readonly #maxKeys: number;
@@ -16,7 +17,7 @@ export class KeyWindow {
   readonly #done = new Map<string, DoneCommand & { atMs: number }>();
   #sinceMs: number;
 
-  /** `sinceMs`: the instant of the commit where the memory starts. */
+  /** `sinceMs`: the instant of the last commit that is not in memory; negative infinity when there is none. */
   constructor(sinceMs: number, options: { maxKeys: number; aheadMs: number }) {
     this.#sinceMs = sinceMs;
     this.#maxKeys = options.maxKeys;

@@ -5,7 +5,7 @@ import { limits } from "../values/limits.ts";
 import type { Command, CommandReply } from "./command.ts";
 import { commitLimits, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
 import { derivedId } from "./derivedId.ts";
-import { factRef } from "./fact.ts";
+import { type FactRef, factRef } from "./fact.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import type { LaneWriter } from "./laneWriter.ts";
 import { VaultUnavailable } from "./ports.ts";
@@ -154,6 +154,30 @@ describe("one lane's writer", () => {
     const next = await startWriter(box);
     expect(okOf(await ask(next, { ...once, deadlineAt: box.nowMs + 5_000 }))).toEqual(okOf(first));
     expect((await box.foldOfLog()).rows("messages")).toHaveLength(32);
+  });
+
+  test("an id is looked up only when it could lie before the writer's memory", async () => {
+    const box = memoryBox(roomModel, "rooms.0");
+    const asked: string[] = [];
+    const source = {
+      load: (lane: typeof box.lane.id, refs: readonly FactRef[]) => {
+        asked.push(...refs.filter((ref) => ref.startsWith("room_commands/")));
+        return box.source.load(lane, refs);
+      },
+    };
+    const first = await startWriter(box, { source });
+    await ask(first, create(box));
+    expect(asked).toHaveLength(0);
+    await first.close();
+    box.nowMs += 119_999;
+    const soon = await startWriter(box, { source, writer: "soon" });
+    await ask(soon, post(box, "dated within two minutes of the last commit before"));
+    expect(asked).toHaveLength(1);
+    await soon.close();
+    box.nowMs += 120_001;
+    const later = await startWriter(box, { source, writer: "later" });
+    await ask(later, post(box, "dated later than anything before may be"));
+    expect(asked).toHaveLength(1);
   });
 
   test("a key with another payload is refused", async () => {

@@ -16,7 +16,7 @@ import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
 import { publishFrames } from "./publishFrames.ts";
-import { checkClock, takeOver, type WriterPosition } from "./takeOver.ts";
+import { checkClock, type Taken, takeOver, type WriterPosition } from "./takeOver.ts";
 
 /** The one writer of a lane: gathers commands while an append is under way, decides them in order, commits them together. */
 export class LaneWriter {
@@ -45,13 +45,13 @@ export class LaneWriter {
     return new LaneWriter(options, taken);
   }
 
-  private constructor(options: LaneWriterOptions, taken: { term: number; at: WriterPosition; view: FactView }) {
+  private constructor(options: LaneWriterOptions, taken: Taken & { readonly view: FactView }) {
     this.#options = options;
     this.#view = taken.view;
     this.#term = taken.term;
     this.#at = taken.at;
     this.#tables = new Map(options.model.tables.map((table) => [table.name, table]));
-    this.#keys = new KeyWindow(taken.at.atMs, { maxKeys: options.maxKeys ?? 200_000, aheadMs: limits.idAheadMs });
+    this.#keys = new KeyWindow(taken.beforeMs, { maxKeys: options.maxKeys ?? 200_000, aheadMs: limits.idAheadMs });
     this.#preparer = new CommandPreparer({ ...options, foreign: options.foreign, view: this.#view, keys: this.#keys });
     this.#beats = new BeatGatherer(taken.at.n);
     this.#timers = [

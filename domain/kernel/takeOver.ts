@@ -14,6 +14,15 @@ export interface WriterPosition {
   readonly atMs: number;
 }
 
+/** A lane that was taken over. */
+export interface Taken {
+  readonly term: number;
+  /** The take-over commit. */
+  readonly at: WriterPosition;
+  /** The instant of the commit before it, in milliseconds; negative infinity when there is none. */
+  readonly beforeMs: number;
+}
+
 export interface TakeOverOptions {
   readonly lane: Lane;
   readonly source: FactSource;
@@ -38,9 +47,7 @@ export class TakeOverFailed extends Error {
  * land. All that may fail is done before, so that a writer that works is thrown out only by one that can take its place:
  * the clock is compared, the tail after the projector's checkpoint is read into a view.
  */
-export async function takeOver(
-  options: TakeOverOptions,
-): Promise<{ term: number; at: WriterPosition; view: FactView }> {
+export async function takeOver(options: TakeOverOptions): Promise<Taken & { readonly view: FactView }> {
   const { lane, source, model } = options;
   await checkClock(lane, options.now);
   const { checkpoint } = await source.load(lane.id, []);
@@ -57,13 +64,13 @@ export async function takeOver(
     tables: model.tables,
   });
   await readTail(options, view, before);
-  const { term, at } = await appendTakeOver(options);
-  await readTail(options, view, at.n);
-  return { term, at, view };
+  const taken = await appendTakeOver(options);
+  await readTail(options, view, taken.at.n);
+  return { ...taken, view };
 }
 
 /** Against a writer that goes on appending it takes several tries to be the one whose number is next. */
-async function appendTakeOver(options: TakeOverOptions): Promise<{ term: number; at: WriterPosition }> {
+async function appendTakeOver(options: TakeOverOptions): Promise<Taken> {
   const { lane, now, writer, signal } = options;
   for (let attempt = 1; attempt <= maxAttempts && !signal.aborted; attempt++) {
     const last = await lane.lastNumber();
@@ -82,7 +89,10 @@ async function appendTakeOver(options: TakeOverOptions): Promise<{ term: number;
     };
     const bytes = encodeCommit(head, []);
     const outcome = await appendSurely(lane, bytes, head.n, signal);
-    if (outcome === "stored") return { term: head.term, at: { n: head.n, hash: hashCommit(bytes), atMs } };
+    if (outcome === "stored") {
+      const at = { n: head.n, hash: hashCommit(bytes), atMs };
+      return { term: head.term, at, beforeMs: before ? Date.parse(before.at) : Number.NEGATIVE_INFINITY };
+    }
     if (outcome !== "lost") throw new TakeOverFailed(`the log of ${lane.id} refused the take-over: ${outcome.refused}`);
   }
   throw new TakeOverFailed(`${lane.id} was written by another one all the time while it was to be taken over`);
