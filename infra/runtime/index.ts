@@ -3,6 +3,7 @@ export { appLog } from "./appLog.ts";
 export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
 export { type DataFolder, openDataFolder } from "./dataFolder.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
+export { failpoint } from "./failpoint.ts";
 export { readJsonIfThere, writeFileAtomic } from "./files.ts";
 export type { NatsLogin, NatsUser } from "./nats.ts";
 export { endLeftover } from "./pidFile.ts";

@@ -1,0 +1,47 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { failpoint } from "./failpoint.ts";
+
+const names = ["upload.synced", "upload.renamed"] as const;
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const module = fileURLToPath(new URL("./failpoint.ts", import.meta.url));
+
+/** A process that comes by both steps three times, and what became of it. */
+function walk(value: string) {
+  const code = `
+    import { failpoint } from ${JSON.stringify(module)};
+    const step = failpoint(${JSON.stringify(names)});
+    for (let turn = 1; turn <= 3; turn++) for (const name of ${JSON.stringify(names)}) {
+      console.log(turn, name);
+      step?.(name);
+    }`;
+  const { signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--input-type=module", "--eval", code],
+    { cwd: checkout, env: { ...process.env, HUB_FAILPOINT: value }, encoding: "utf8" },
+  );
+  return { signal, last: stdout.trim().split("\n").at(-1), stderr };
+}
+
+test("without the setting there is no step at all", () => {
+  expect(failpoint(names, {})).toBeUndefined();
+  expect(failpoint(names, { HUB_FAILPOINT: "" })).toBeUndefined();
+});
+
+test("the process dies by SIGKILL at the step, and says which", () => {
+  expect(walk("upload.renamed")).toEqual({
+    signal: "SIGKILL",
+    last: "1 upload.renamed",
+    stderr: "failpoint upload.renamed\n",
+  });
+});
+
+test("at the nth time only, if that is asked for", () => {
+  expect(walk("upload.synced:3")).toMatchObject({ signal: "SIGKILL", last: "3 upload.synced" });
+  expect(walk("upload.synced:4")).toMatchObject({ signal: null, last: "3 upload.renamed", stderr: "" });
+});
+
+test.each(["upload", "upload.synced:0", "upload.synced:x", "upload.synced:1:2"])("%s is a bad setting", (value) => {
+  expect(() => failpoint(names, { HUB_FAILPOINT: value })).toThrow(`HUB_FAILPOINT="${value}" can't be used`);
+});
