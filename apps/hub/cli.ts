@@ -23,6 +23,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   events: async () => (await import("./commands/events.ts")).registerEvents,
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
   projections: async () => (await import("./commands/projections.ts")).registerProjections,
+  doctor: async () => (await import("./commands/doctor.ts")).registerDoctor,
   digest: async () => (await import("./commands/digest.ts")).registerDigest,
   "wait-caught-up": async () => (await import("./commands/waitCaughtUp.ts")).registerWaitCaughtUp,
 };

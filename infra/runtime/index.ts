@@ -13,4 +13,5 @@ export type { ServerKind } from "./serverKinds.ts";
 export { type RunningServer, type StartServerOptions, startServer } from "./startServer.ts";
 export { type BoxServers, type StartServersOptions, startServers } from "./startServers.ts";
 export { type ProcessPlan, type ProcessState, type SupervisedProcess, superviseProcess } from "./supervisedProcess.ts";
+export { checkUrlServer } from "./urlServer.ts";
 export { waitFor } from "./waitFor.ts";
