@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { embeddedPostgresFolder } from "./embeddedPostgres.ts";
 import { RuntimeError } from "./errors.ts";
 import { defaultCacheFolder, type OnProgress, privateCopy } from "./privateCopy.ts";
-import { installCommand, type ServerKind, serverFacts } from "./serverKinds.ts";
+import { installCommand, type ProgramKind, programFacts, serverFacts } from "./serverKinds.ts";
 import { type Account, askVersion, isGoodEnough, programsOnPath, type ServerProgram } from "./serverProgram.ts";
 
 /** Where to look for a server. */
@@ -23,7 +23,7 @@ export interface FindOptions {
  * Finds a server program: a good enough one on the search path, else a private copy, fetched when it isn't there yet.
  * @throws RuntimeError `ServerNotFound`, or `ServerTooOld` when only older ones were found; both name the command that installs one
  */
-export async function findServer(kind: ServerKind, options: FindOptions = {}): Promise<ServerProgram> {
+export async function findServer(kind: ProgramKind, options: FindOptions = {}): Promise<ServerProgram> {
   const searchPath = options.privateOnly === true ? undefined : (options.searchPath ?? process.env.PATH ?? "");
   const onPath = searchPath === undefined ? [] : await programsOnPath(kind, searchPath, options.account);
   const good = onPath.find((program) => isGoodEnough(kind, program.version, options.major));
@@ -36,12 +36,12 @@ export async function findServer(kind: ServerKind, options: FindOptions = {}): P
 }
 
 function notFound(
-  kind: ServerKind,
+  kind: ProgramKind,
   onPath: readonly ServerProgram[],
   options: FindOptions,
   cause: unknown,
 ): RuntimeError {
-  const { title, minimum, urlVariable } = serverFacts[kind];
+  const { title, minimum } = programFacts[kind];
   const found = onPath.map(({ binary, version }) => `${binary} is ${version}`).join(", ");
   const wanted =
     options.major === undefined ? `${minimum} or newer` : `${options.major} (the data folder is of that version)`;
@@ -49,12 +49,16 @@ function notFound(
   return new RuntimeError(
     found === "" ? "ServerNotFound" : "ServerTooOld",
     `${title} ${wanted} is needed${found === "" ? "" : ` (${found})`}.${why} ` +
-      `Install one (${installCommand(kind)}) or name a running one with ${urlVariable}.`,
+      `Install one (${installCommand(kind)})${orNameOne(kind)}.`,
     cause,
   );
 }
 
-function privateCopyOf(kind: Exclude<ServerKind, "postgres">, options: FindOptions): Promise<ServerProgram> {
+function orNameOne(kind: ProgramKind): string {
+  return kind === "sshd" ? "" : ` or name a running one with ${serverFacts[kind].urlVariable}`;
+}
+
+function privateCopyOf(kind: Exclude<ProgramKind, "postgres">, options: FindOptions): Promise<ServerProgram> {
   return privateCopy(kind, options.cacheFolder ?? defaultCacheFolder(), options.onProgress ?? (() => {}));
 }
 
@@ -64,7 +68,8 @@ async function privatePostgres(options: FindOptions): Promise<ServerProgram> {
   if (program === undefined && options.account !== undefined) {
     // The checkout may lie under a folder that only root can enter.
     const version = (await postgresIn(installed))?.version;
-    if (version !== undefined) program = await postgresIn(copyForEveryone(installed, version), options.account);
+    if (version !== undefined)
+      program = await postgresIn(copyForEveryone(installed, `postgres-${version}`), options.account);
   }
   if (program === undefined)
     throw new RuntimeError("ServerNotFound", `${installed}/bin does not run; try npm rebuild.`);
@@ -76,8 +81,8 @@ async function privatePostgres(options: FindOptions): Promise<ServerProgram> {
 
 async function postgresIn(folder: string, account?: Account): Promise<ServerProgram | undefined> {
   const binary = join(folder, "bin/postgres");
-  const version = await askVersion(binary, {}, account);
-  const initdb = await askVersion(join(folder, "bin/initdb"), {}, account);
+  const version = await askVersion("postgres", binary, {}, account);
+  const initdb = await askVersion("postgres", join(folder, "bin/initdb"), {}, account);
   return version === undefined || initdb !== version
     ? undefined
     : { kind: "postgres", source: "private", version, binary, env: {} };
@@ -86,11 +91,12 @@ async function postgresIn(folder: string, account?: Account): Promise<ServerProg
 /** Where root puts what an unprivileged server must reach. */
 export const sharedFolder = "/var/lib/connect-hub";
 
-function copyForEveryone(installed: string, version: string): string {
-  const home = join(sharedFolder, `postgres-${version}`);
+/** A copy of a folder, under `name`, that every account can reach; one that is there already serves again. */
+export function copyForEveryone(installed: string, name: string): string {
+  const home = join(sharedFolder, name);
   if (existsSync(home)) return home;
   mkdirSync(sharedFolder, { recursive: true, mode: 0o755 });
-  const making = join(sharedFolder, `.making-postgres-${process.pid}`);
+  const making = join(sharedFolder, `.making-${name}-${process.pid}`);
   rmSync(making, { recursive: true, force: true });
   cpSync(installed, making, { recursive: true, verbatimSymlinks: true });
   try {

@@ -10,6 +10,8 @@ export { endLeftover } from "./pidFile.ts";
 export { assertPortFree, freePort } from "./ports.ts";
 export { identifyProcess, isRunning, type ProcessIdentity } from "./processIdentity.ts";
 export type { ServerKind } from "./serverKinds.ts";
+export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";
+export { makeSshKey, readOrMakeSshKey, type SshKey } from "./sshKey.ts";
 export { type RunningServer, type StartServerOptions, startServer } from "./startServer.ts";
 export { type BoxServers, type StartServersOptions, startServers } from "./startServers.ts";
 export { type ProcessPlan, type ProcessState, type SupervisedProcess, superviseProcess } from "./supervisedProcess.ts";

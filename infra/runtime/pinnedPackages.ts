@@ -56,3 +56,46 @@ export const redisPackages: PackageSet = {
     },
   ],
 };
+
+/** OpenSSH's server and its client programs, with the libraries that a small system lacks. */
+export const opensshPackages: PackageSet = {
+  version: "9.2",
+  // libcbor's name changes with each version, and only the client's use of security keys needs it.
+  names: ["openssh-server", "openssh-client", "libwrap0", "libedit2", "libbsd0", "libmd0"],
+  binary: "usr/sbin/sshd",
+  architecture: "amd64",
+  files: [
+    {
+      path: "pool/main/o/openssh/openssh-server_9.2p1-2+deb12u10_amd64.deb",
+      sha256: "933cd92a2329f9bf26d22660a834ae18ebdbe8df9c6127e4d9fcb098dac9cf72",
+    },
+    {
+      path: "pool/main/o/openssh/openssh-client_9.2p1-2+deb12u10_amd64.deb",
+      sha256: "42c250b8b9110382488c53c066a960bc564ddac2cb9e449f47b6cdbb5fc1cb60",
+    },
+    {
+      path: "pool/main/t/tcp-wrappers/libwrap0_7.6.q-32_amd64.deb",
+      sha256: "cbce2669a3ba4d74cfdc52b14f38014893e23d85a33d109a3422c342eefc55f8",
+    },
+    {
+      path: "pool/main/libe/libedit/libedit2_3.1-20221030-2_amd64.deb",
+      sha256: "1cf14abf2716d3279db12d0657a5737cf70074a1e71d3bdf73206625e3c89ce6",
+    },
+    {
+      path: "pool/main/libb/libbsd/libbsd0_0.11.7-2_amd64.deb",
+      sha256: "bb31cc8b40f962a85b2cec970f7f79cc704a1ae4bad24257a822055404b2c60b",
+    },
+    {
+      path: "pool/main/libm/libmd/libmd0_1.0.4-2_amd64.deb",
+      sha256: "03539fd30c509e27101d13a56e52eda9062bdf1aefe337c07ab56def25a13eab",
+    },
+    {
+      path: "pool/main/libf/libfido2/libfido2-1_1.12.0-2+b1_amd64.deb",
+      sha256: "dba89cd91adcb886ce1972122e55768aa3652cb562a6b26c5983c2d482a30a1e",
+    },
+    {
+      path: "pool/main/libc/libcbor/libcbor0.8_0.8.0-2+b1_amd64.deb",
+      sha256: "8cbd111e1ad1c1357afb18f916c88c7ebb8cc860b8fac04ccc66a9eefe5a53af",
+    },
+  ],
+};

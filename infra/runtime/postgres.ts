@@ -1,19 +1,9 @@
-import {
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { type DataFolder, isRoot, readOrMakeSecret } from "./dataFolder.ts";
+import { chownSync, existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { reachableHome, unprivilegedAccount } from "./account.ts";
+import { type DataFolder, readOrMakeSecret } from "./dataFolder.ts";
 import { RuntimeError } from "./errors.ts";
 import { readTextIfThere, remove } from "./files.ts";
-import { sharedFolder } from "./findServer.ts";
 import type { Launch, LaunchOptions, Recipe } from "./recipe.ts";
 import { run } from "./run.ts";
 import type { Account } from "./serverProgram.ts";
@@ -26,7 +16,7 @@ export const postgresRecipe: Recipe = {
   kind: "postgres",
   async prepare(options: LaunchOptions): Promise<Launch> {
     const { folder, port, account } = options;
-    const home = await reachableHome(folder, account);
+    const home = await reachableHome(folder, "postgres", account);
     const dataFolder = join(home, "data");
     const password = readOrMakeSecret(folder, "postgres");
     if (!existsSync(dataFolder)) await makeCluster(options, home, password);
@@ -52,54 +42,10 @@ export function postgresMajorOf(folder: DataFolder): string | undefined {
  * The account that PostgreSQL runs as when this process is root: the owner of the databases that are there, else the usual
  * accounts. `undefined` when this process isn't root: then as itself.
  */
-export async function postgresAccount(folder: DataFolder): Promise<Account | undefined> {
-  if (!isRoot()) return undefined;
-  const made = statSync(join(folder.path, "postgres/data"), { throwIfNoEntry: false });
-  if (made !== undefined && made.uid !== 0) return { uid: made.uid, gid: made.gid };
-  for (const name of ["postgres", "nobody"]) {
-    try {
-      const [uid, gid] = await Promise.all(["-u", "-g"].map((flag) => run("id", [flag, name])));
-      if (uid !== undefined && gid !== undefined) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
-    } catch {
-      // There is no such account; the next one may be there.
-    }
-  }
-  throw new RuntimeError(
-    "ServerFailed",
+export function postgresAccount(folder: DataFolder): Promise<Account | undefined> {
+  return unprivilegedAccount(
+    join(folder.path, "postgres/data"),
     "PostgreSQL refuses to run as root, and there is no account postgres or nobody. Run as an ordinary user, or set HUB_POSTGRES_URL.",
-  );
-}
-
-// `postgres` in the data folder, or, where the account can't get there, a link of that name to a folder that it can reach.
-async function reachableHome(folder: DataFolder, account: Account | undefined): Promise<string> {
-  const home = join(folder.path, "postgres");
-  const there = lstatSync(home, { throwIfNoEntry: false });
-  if (there?.isSymbolicLink() !== true) {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
-    if (account === undefined) return home;
-    chownSync(home, account.uid, account.gid);
-    if (await canUse(home, account)) return home;
-    if (existsSync(join(home, "data"))) {
-      throw new RuntimeError(
-        "DataUnusable",
-        `The account ${account.uid} can't reach ${home} any more; open the way to it.`,
-      );
-    }
-    remove(home);
-    mkdirSync(sharedFolder, { recursive: true, mode: 0o755 });
-    const elsewhere = mkdtempSync(join(sharedFolder, `${basename(dirname(folder.path))}-`));
-    chownSync(elsewhere, account.uid, account.gid);
-    symlinkSync(elsewhere, home);
-  }
-  if (!existsSync(home)) throw new RuntimeError("DataUnusable", `${home} leads nowhere: PostgreSQL's folder is gone.`);
-  return realpathSync(home);
-}
-
-async function canUse(path: string, account: Account): Promise<boolean> {
-  const probe = run("/bin/sh", ["-c", 'cd "$1" && : > .probe && rm .probe', "sh", path], { cwd: "/", ...account });
-  return probe.then(
-    () => true,
-    () => false,
   );
 }
 

@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { aptMirrors, fetchFromSuite, fetchPinned, hasApt, isUbuntu, type Mirror, unpack } from "./aptArchive.ts";
 import { RuntimeError } from "./errors.ts";
 import { remove } from "./files.ts";
-import { natsPackages, type PackageSet, redisPackages } from "./pinnedPackages.ts";
+import { natsPackages, opensshPackages, type PackageSet, redisPackages } from "./pinnedPackages.ts";
 import { run } from "./run.ts";
-import type { ServerKind } from "./serverKinds.ts";
+import type { ProgramKind } from "./serverKinds.ts";
 import { askVersion, isGoodEnough, type ServerProgram } from "./serverProgram.ts";
 
 /** Told what is being done while it takes long; one line of text. */
 export type OnProgress = (message: string) => void;
 
-const packageSets: Readonly<Record<Exclude<ServerKind, "postgres">, PackageSet>> = {
+const packageSets: Readonly<Record<Exclude<ProgramKind, "postgres">, PackageSet>> = {
   nats: natsPackages,
   valkey: redisPackages,
+  sshd: opensshPackages,
 };
 
 /** The folder that keeps fetched servers for all data folders of this user: `HUB_CACHE`, or `~/.cache/connect-hub`. */
@@ -23,11 +24,11 @@ export function defaultCacheFolder(env: NodeJS.ProcessEnv = process.env): string
 }
 
 /**
- * A copy of nats-server or Redis of our own: the cached one, without asking the network, or one fetched by the machine's own apt
+ * A copy of nats-server, Redis or OpenSSH of our own: the cached one, without asking the network, or one fetched by the machine's own apt
  * configuration into the cache. Nothing of the system is touched. Throws `FetchFailed`.
  */
 export async function privateCopy(
-  kind: Exclude<ServerKind, "postgres">,
+  kind: Exclude<ProgramKind, "postgres">,
   cacheFolder: string,
   onProgress: OnProgress,
   packages: PackageSet = packageSets[kind],
@@ -60,7 +61,7 @@ export async function privateCopy(
 }
 
 async function cachedCopy(
-  kind: ServerKind,
+  kind: ProgramKind,
   packages: PackageSet,
   cacheFolder: string,
 ): Promise<ServerProgram | undefined> {
@@ -73,20 +74,20 @@ async function cachedCopy(
   return undefined;
 }
 
-async function programIn(kind: ServerKind, packages: PackageSet, root: string): Promise<ServerProgram | undefined> {
+async function programIn(kind: ProgramKind, packages: PackageSet, root: string): Promise<ServerProgram | undefined> {
   const binary = join(root, packages.binary);
   const libraries = join(root, "usr/lib");
   const folders = existsSync(libraries)
     ? readdirSync(libraries).flatMap((name) => (name.endsWith("-linux-gnu") ? [join(libraries, name)] : []))
     : [];
   const env: Readonly<Record<string, string>> = folders.length > 0 ? { LD_LIBRARY_PATH: folders.join(":") } : {};
-  const version = await askVersion(binary, env);
+  const version = await askVersion(kind, binary, env);
   if (version === undefined || !isGoodEnough(kind, version)) return undefined;
   return { kind, source: "private", version, binary, env };
 }
 
 async function fetchInto(
-  kind: ServerKind,
+  kind: ProgramKind,
   packages: PackageSet,
   making: string,
   onProgress: OnProgress,

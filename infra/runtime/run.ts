@@ -13,7 +13,11 @@ export interface RunOptions {
 }
 
 /** Runs a short command to its end. Rejects, with its output in the message, when it fails or can't be started. */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<{ stdout: string }> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const { input, timeoutMs = 120_000, env, ...rest } = options;
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -21,7 +25,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       args,
       { ...rest, env: env ?? process.env, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, encoding: "utf8" },
       (error, stdout, stderr) => {
-        if (error === null) return resolve({ stdout });
+        if (error === null) return resolve({ stdout, stderr });
         const said = `${stdout}\n${stderr}`.trim().slice(-2_000);
         reject(
           new Error(`${command} ${args[0] ?? ""} failed: ${said === "" ? error.message : said}`, { cause: error }),

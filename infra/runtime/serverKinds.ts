@@ -1,18 +1,25 @@
 /** The real servers that the hub needs. `valkey` stands for Redis as well. */
 export type ServerKind = "nats" | "postgres" | "valkey";
 
-/** What there is to know about a kind of server before any of it is found. */
-export interface ServerFacts {
+/** The programs that are found or fetched: the servers, and OpenSSH's sshd for content nodes on this machine. */
+export type ProgramKind = ServerKind | "sshd";
+
+/** What there is to know about a kind of program before any of it is found. */
+export interface ProgramFacts {
   readonly title: string;
   /** Names of the program, best first. */
   readonly programs: readonly string[];
   /** The oldest version that works, with the reason beside the table. */
   readonly minimum: string;
+  readonly aptPackage: string;
+  readonly brewPackage: string;
+}
+
+/** The same of a server that the hub needs. */
+export interface ServerFacts extends ProgramFacts {
   readonly urlVariable: string;
   readonly portVariable: string;
   readonly defaultPort: number;
-  readonly aptPackage: string;
-  readonly brewPackage: string;
 }
 
 /**
@@ -52,11 +59,23 @@ export const serverFacts: Readonly<Record<ServerKind, ServerFacts>> = {
   },
 };
 
+/** OpenSSH 9: what Debian 12 has, tried; its `internal-sftp` knows all extensions that the transfers use. */
+const sshdFacts: ProgramFacts = {
+  title: "OpenSSH",
+  programs: ["sshd"],
+  minimum: "9",
+  aptPackage: "openssh-server",
+  brewPackage: "openssh",
+};
+
+/** What there is to know about each program. */
+export const programFacts: Readonly<Record<ProgramKind, ProgramFacts>> = { ...serverFacts, sshd: sshdFacts };
+
 /** All kinds, in the order in which they are started. */
 export const serverKinds: readonly ServerKind[] = ["nats", "postgres", "valkey"];
 
-/** The command that installs a kind of server on this platform, for messages. */
-export function installCommand(kind: ServerKind, platform: NodeJS.Platform = process.platform): string {
-  const facts = serverFacts[kind];
+/** The command that installs a kind of program on this platform, for messages. */
+export function installCommand(kind: ProgramKind, platform: NodeJS.Platform = process.platform): string {
+  const facts = programFacts[kind];
   return platform === "darwin" ? `brew install ${facts.brewPackage}` : `apt-get install ${facts.aptPackage}`;
 }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { run } from "./run.ts";
-import { type ServerKind, serverFacts } from "./serverKinds.ts";
+import { type ProgramKind, programFacts } from "./serverKinds.ts";
 import { compareVersions, parseVersion } from "./versions.ts";
 
 /** An account that a server runs as. */
@@ -12,7 +12,7 @@ export interface Account {
 
 /** A server program that was really asked for its version. */
 export interface ServerProgram {
-  readonly kind: ServerKind;
+  readonly kind: ProgramKind;
   readonly source: "path" | "private";
   readonly version: string;
   readonly binary: string;
@@ -22,40 +22,43 @@ export interface ServerProgram {
 
 /** Asks a program for its version, as `account` when given; `undefined` when it can't be run or isn't such a program. */
 export async function askVersion(
+  kind: ProgramKind,
   binary: string,
   env: Readonly<Record<string, string>> = {},
   account?: Account,
 ): Promise<string | undefined> {
   try {
-    const { stdout } = await run(binary, ["--version"], {
+    // sshd has no long options, and writes its version to standard error.
+    const { stdout, stderr } = await run(binary, [kind === "sshd" ? "-V" : "--version"], {
       cwd: "/",
       env: { PATH: process.env.PATH ?? "", ...env },
       timeoutMs: 10_000,
       ...account,
     });
-    return parseVersion(stdout);
+    return parseVersion(kind === "sshd" ? stderr : stdout);
   } catch {
     return undefined;
   }
 }
 
 /** Whether a version is one that the hub works with; `major` asks for that major version alone. */
-export function isGoodEnough(kind: ServerKind, version: string, major?: string): boolean {
+export function isGoodEnough(kind: ProgramKind, version: string, major?: string): boolean {
   return (
-    compareVersions(version, serverFacts[kind].minimum) >= 0 && (major === undefined || version.split(".")[0] === major)
+    compareVersions(version, programFacts[kind].minimum) >= 0 &&
+    (major === undefined || version.split(".")[0] === major)
   );
 }
 
 /** The programs of a kind that the folders of `searchPath` hold, newest first. */
 export async function programsOnPath(
-  kind: ServerKind,
+  kind: ProgramKind,
   searchPath: string,
   account?: Account,
 ): Promise<readonly ServerProgram[]> {
   const folders = [...searchPath.split(delimiter).filter((folder) => folder !== ""), ...usualFolders(kind)];
   const binaries = new Set(
     folders.flatMap((folder) =>
-      serverFacts[kind].programs.flatMap((name) => {
+      programFacts[kind].programs.flatMap((name) => {
         const path = join(folder, name);
         return existsSync(path) ? [realpathSync(path)] : [];
       }),
@@ -64,14 +67,15 @@ export async function programsOnPath(
   const programs: ServerProgram[] = [];
   for (const binary of binaries) {
     if (kind === "postgres" && !existsSync(join(dirname(binary), "initdb"))) continue;
-    const version = await askVersion(binary, {}, account);
+    const version = await askVersion(kind, binary, {}, account);
     if (version !== undefined) programs.push({ kind, source: "path", version, binary, env: {} });
   }
   return programs.sort((a, b) => compareVersions(b.version, a.version));
 }
 
-// Where packages put PostgreSQL's programs without adding the folder to PATH.
-function usualFolders(kind: ServerKind): readonly string[] {
+// Where packages put PostgreSQL's programs without adding the folder to PATH; an ordinary user's PATH lacks sshd's.
+function usualFolders(kind: ProgramKind): readonly string[] {
+  if (kind === "sshd") return ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
   if (kind !== "postgres") return [];
   const subfolders = (parent: string, pattern: RegExp) =>
     existsSync(parent)

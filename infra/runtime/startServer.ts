@@ -68,7 +68,7 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
       onProgress: options.onProgress ?? (() => {}),
     });
     try {
-      const process = await launchServer(program, launch, { folder, account, ...options });
+      const process = await launchServer(kind, program, launch, { folder, account, ...options });
       const { dataFolder, url } = launch;
       const { source, version } = program;
       const address = `127.0.0.1:${port}`;
@@ -82,20 +82,20 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
 }
 
 function launchServer(
+  kind: ServerKind,
   program: ServerProgram,
   launch: Launch,
   { folder, account, onChange, signal }: SuperviseOptions & { folder: DataFolder; account: Account | undefined },
 ): Promise<SupervisedProcess> {
-  const { title } = serverFacts[program.kind];
   const plan = {
     ...launch,
     ...account,
-    name: title,
+    name: serverFacts[kind].title,
     command: program.binary,
     env: { PATH: process.env.PATH ?? "", ...program.env, ...launch.env },
     cwd: "/",
-    logFile: join(folder.logs, `${program.kind}.log`),
-    pidFile: pidFileOf(folder, program.kind),
+    logFile: join(folder.logs, `${kind}.log`),
+    pidFile: pidFileOf(folder, kind),
     readyTimeoutMs: 60_000,
   };
   return superviseProcess(plan, { onChange, signal });
