@@ -19,6 +19,15 @@ export class CannotListen extends Error {
   }
 }
 
+/** The client went away before the whole body of its request had come. */
+export class RequestAborted extends Error {
+  readonly code = "RequestAborted";
+
+  constructor() {
+    super("the client went away before the end of its request");
+  }
+}
+
 /** The native library of the edge is not the one that this code was made for. */
 export class NativeBindingMissing extends Error {
   readonly code = "NativeBindingMissing";

@@ -1,8 +1,10 @@
-export { CannotListen, PortTaken } from "./errors.ts";
+export { CannotListen, PortTaken, RequestAborted } from "./errors.ts";
 export { type PathParams, pathParams } from "./pathParams.ts";
+export type { StreamedBody } from "./sendStream.ts";
 export type {
   HttpRequest,
   HttpResponse,
+  RequestHead,
   SendOutcome,
   Server,
   ServerLimits,

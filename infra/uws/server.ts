@@ -1,3 +1,5 @@
+import type { StreamedBody } from "./sendStream.ts";
+
 /** What `createServer` is given. */
 export interface ServerOptions<Session extends object> {
   /** The address to listen at, for example `127.0.0.1`. */
@@ -6,6 +8,11 @@ export interface ServerOptions<Session extends object> {
   readonly port: number;
   /** Answers every request that does not open a socket. What it throws goes to `onError` and is answered with `refusal(500)`. */
   readonly http: (request: HttpRequest) => Promise<HttpResponse>;
+  /**
+   * Whether the body of this request comes as a stream (`request.stream`), of any length; all others come whole. None do if left
+   * out. Must not throw.
+   */
+  readonly takesStream?: (head: RequestHead) => boolean;
   /** The answer when `http` was not asked or failed: 400 = two lengths of the body, 413 = the body is too large, 500. */
   readonly refusal: (status: 400 | 413 | 500) => HttpResponse;
   readonly socket: SocketHandlers<Session>;
@@ -21,6 +28,8 @@ export interface ServerLimits {
   readonly bodyBytes: number;
   /** Bytes that may wait for a slow reader. While more wait, what is sent or published to that socket is dropped. */
   readonly backpressureBytes: number;
+  /** A streamed body or answer of which nothing moved for so long, and not for our own slowness, is cut; default 30 s. */
+  readonly stallMs?: number;
 }
 
 /**
@@ -71,8 +80,8 @@ export interface Socket {
   close(code: number, reason: string): void;
 }
 
-/** A request, copied: it stays valid across `await`. */
-export interface HttpRequest {
+/** What is known of a request before its body; copied: it stays valid across `await`. */
+export interface RequestHead {
   /** In upper case. */
   readonly method: string;
   /** Without the query, as it came: not decoded. */
@@ -80,15 +89,25 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** By lower-case name; repeated ones joined by ", ". */
   readonly headers: ReadonlyMap<string, string>;
-  readonly body: Uint8Array;
   /** The address of the peer in text. */
   readonly remoteAddress: string;
+}
+
+export interface HttpRequest extends RequestHead {
+  /** Empty when it comes as a stream. */
+  readonly body: Uint8Array;
+  /**
+   * The body as it comes, to be read once, when `takesStream` said so. The client is read no faster than this. Throws `RequestAborted`
+   * when the client went away before its end. An answer before its end is sent at once, and what still comes goes nowhere.
+   */
+  readonly stream?: AsyncIterable<Uint8Array>;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** Whole, or made while it is sent; a stream of length 0 is not begun. */
+  readonly body?: string | Uint8Array | StreamedBody;
 }
 
 /** A server that listens. */

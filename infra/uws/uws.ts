@@ -9,12 +9,11 @@ import type {
   us_listen_socket,
 } from "uWebSockets.js";
 import uws from "uWebSockets.js";
-import { STATUS_CODES } from "node:http";
+import { Answer } from "./answer.ts";
 import { assertPortFree } from "./assertPortFree.ts";
 import { CannotListen, NativeBindingMissing } from "./errors.ts";
-import { assertHeaders, hasTwoLengths } from "./httpRules.ts";
 import { RequestsUnderWay } from "./requestsUnderWay.ts";
-import type { HttpRequest, HttpResponse, Server, ServerOptions, SocketOpening } from "./server.ts";
+import type { RequestHead, Server, ServerOptions, SocketOpening } from "./server.ts";
 import { UwsSocket } from "./uwsSocket.ts";
 
 // Some copies of the library fall back to JavaScript without a word, and lose messages.
@@ -66,54 +65,20 @@ function answer<Session extends object>(
   options: ServerOptions<Session>,
   requests: RequestsUnderWay,
 ): void {
-  const end = requests.begin();
-  let isOpen = true;
-  res.onAborted(() => {
-    isOpen = false;
-    end();
-  });
-  const respond = (response: HttpResponse, closeConnection = false) => {
-    end();
-    if (!isOpen) return;
-    isOpen = false;
-    write(res, method, response, closeConnection);
-  };
-  const method = req.getCaseSensitiveMethod().toUpperCase();
+  let answering: Answer | undefined;
   try {
-    const head = readHead(res, req, method);
-    if (hasTwoLengths(head.headers)) respond(options.refusal(400), true);
-    else {
-      readBody(res, options.limits.bodyBytes, (body) => {
-        if (body === "tooLarge") respond(options.refusal(413), true);
-        else if (isOpen)
-          handle({ ...head, body }, options)
-            .then(respond)
-            .catch(options.onError);
-      });
-    }
+    answering = new Answer(res, readHead(res, req), options, requests.begin());
+    answering.begin();
   } catch (error) {
     options.onError(error);
-    respond(options.refusal(500), true);
+    if (answering === undefined) res.close();
+    else answering.fail();
   }
 }
 
-async function handle<Session extends object>(
-  request: HttpRequest,
-  options: ServerOptions<Session>,
-): Promise<HttpResponse> {
-  try {
-    const response = await options.http(request);
-    assertHeaders(response.headers);
-    return response;
-  } catch (error) {
-    options.onError(error);
-    return options.refusal(500);
-  }
-}
-
-function readHead(res: NativeResponse, req: NativeRequest, method: string): Omit<HttpRequest, "body"> {
+function readHead(res: NativeResponse, req: NativeRequest): RequestHead {
   return {
-    method,
+    method: req.getCaseSensitiveMethod().toUpperCase(),
     path: req.getUrl(),
     query: new URLSearchParams(req.getQuery()),
     headers: readHeaders(req),
@@ -128,33 +93,6 @@ function readHeaders(req: NativeRequest): ReadonlyMap<string, string> {
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   });
   return headers;
-}
-
-function readBody(res: NativeResponse, maxBytes: number, done: (body: Uint8Array | "tooLarge") => void): void {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  let isDone = false;
-  res.onData((chunk, isLast) => {
-    if (isDone) return;
-    bytes += chunk.byteLength;
-    isDone = isLast || bytes > maxBytes;
-    if (bytes > maxBytes) {
-      done("tooLarge");
-      return;
-    }
-    chunks.push(new Uint8Array(chunk.slice(0)));
-    if (isLast) done(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
-  });
-}
-
-function write(res: NativeResponse, method: string, response: HttpResponse, closeConnection: boolean): void {
-  const body = response.body ?? "";
-  res.cork(() => {
-    res.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? "Unknown"}`);
-    for (const [name, value] of Object.entries(response.headers ?? {})) res.writeHeader(name, value);
-    if (method === "HEAD") res.endWithoutBody(Buffer.byteLength(body), closeConnection);
-    else res.end(body, closeConnection);
-  });
 }
 
 // WebSockets

@@ -1,0 +1,74 @@
+import type { NativeResponse } from "./nativeResponse.ts";
+
+/** A body that is made while it is sent. */
+export interface StreamedBody {
+  /** Its bytes, exactly. */
+  readonly length: number;
+  /**
+   * Begins it; called at most once, and not for HEAD. Read no faster than the client reads. `gone` fires when the client goes away; then
+   * it is ended too (`return`). What it throws, or an end before `length`, cuts the connection: the client must not take a part
+   * for the whole.
+   */
+  readonly stream: (gone: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
+/** A response that is being sent. */
+export interface Sending {
+  /** False once it was answered or the connection is gone. */
+  isOpen(): boolean;
+  /** Some of it is on its way: the client reads. */
+  progressed(): void;
+  /** Fires when the connection is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** The body broke off before the length that was announced. */
+class BodyTooShort extends Error {
+  constructor(sent: number, length: number) {
+    super(`a streamed body ended after ${sent} of ${length} bytes`);
+  }
+}
+
+/**
+ * Sends the body of an answer of which status and headers were written. Resolves with true when all of it is on its way, with false
+ * when the client went away. Throws what the source throws; then the connection has to be cut.
+ */
+export async function sendStream(res: NativeResponse, body: StreamedBody, sending: Sending): Promise<boolean> {
+  const { length } = body;
+  let wake: () => void = () => undefined;
+  sending.gone.addEventListener("abort", () => wake());
+  // Registered once: a second handler would not replace the first.
+  res.onWritable(() => {
+    wake();
+    return true;
+  });
+  let sent = 0;
+  for await (const chunk of body.stream(sending.gone)) {
+    let rest = chunk.subarray(0, length - sent);
+    while (rest.byteLength > 0) {
+      if (!sending.isOpen()) return false;
+      const writable = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const { taken, complete } = offer(res, rest, length);
+      if (taken > 0) sending.progressed();
+      sent += taken;
+      if (complete) return true;
+      rest = rest.subarray(taken);
+      if (rest.byteLength > 0) await writable;
+    }
+  }
+  if (!sending.isOpen()) return false;
+  throw new BodyTooShort(sent, length);
+}
+
+function offer(res: NativeResponse, chunk: Uint8Array, length: number): { taken: number; complete: boolean } {
+  const before = res.getWriteOffset();
+  let outcome: [boolean, boolean] = [false, false];
+  res.cork(() => {
+    outcome = res.tryEnd(chunk, length);
+  });
+  const [, complete] = outcome;
+  // After the end the response may not be asked any more.
+  return { taken: complete ? chunk.byteLength : res.getWriteOffset() - before, complete };
+}
