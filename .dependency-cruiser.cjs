@@ -91,10 +91,11 @@ module.exports = {
     ]),
     {
       name: "contexts-are-apart",
-      comment: "domain/account and domain/room don't import each other; what they share lies in kernel and values.",
+      comment:
+        "domain/account, domain/room and domain/content don't import each other; what they share lies in kernel and values.",
       severity: "error",
-      from: { path: "^domain/(account|room)/", pathNot: [test] },
-      to: { path: "^domain/(account|room)/", pathNot: "^domain/$1/" },
+      from: { path: "^domain/(account|room|content)/", pathNot: [test] },
+      to: { path: "^domain/(account|room|content)/", pathNot: "^domain/$1/" },
     },
     onlyInTests("domain-tests", "Tests of domain import domain, zod, node and the test tools.", domain, [
       domain,

@@ -3,7 +3,16 @@ export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type Pres
 export { type FoldLaneOptions, foldLane } from "./foldLane.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
-export { accountCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
+export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
+export {
+  activeNodes,
+  blobsByHash,
+  dueClaims,
+  fileById,
+  type StoredBlob,
+  type StoredFile,
+  type StoredNode,
+} from "./queries/files.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
 export {
   type HistoryPage,
@@ -22,5 +31,5 @@ export {
   type TableDifference,
   type TableDigest,
 } from "./tableDigests.ts";
-export type { AuthTables, ChatTables } from "./tables.ts";
+export type { AuthTables, ChatTables, ContentTables } from "./tables.ts";
 export type { TablesSnapshot } from "./tablesSnapshot.ts";

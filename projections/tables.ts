@@ -77,6 +77,52 @@ interface RoomEventRow {
   by: string;
 }
 
+interface FileRow {
+  id: string;
+  owner: string;
+  room_id: string;
+  filename_visible: string | null;
+  filename_internal: string;
+  uploaded_at: string;
+  size: number;
+  hash: string;
+  type: string;
+  state: string;
+  source: string | null;
+  posted_s: number | null;
+}
+
+interface BlobRow {
+  hash: string;
+  size: number;
+  chunks: string;
+  refs: number;
+  replicas: number;
+  local: boolean;
+  at: string;
+}
+
+interface ReplicaRow {
+  hash: string;
+  node: string;
+  name: string;
+  size: number;
+  state: string;
+  verified_at: string;
+}
+
+interface NodeRow {
+  id: string;
+  name: string;
+  host: string;
+  port: number;
+  username: string;
+  path: string;
+  host_key: string;
+  state: string;
+  added_at: string;
+}
+
 /** Where the tables of a schema stand, one row a lane. */
 interface CheckpointRow {
   lane: string;
@@ -107,5 +153,19 @@ export interface ChatTables {
   "chat.messages": MessageRow;
   "chat.room_events": RoomEventRow;
   "chat.room_commands": CommandRow;
+  "chat.room_files": { room_id: string; file_id: string; state: string; s: number | null; by: string | null };
   "chat.checkpoints": CheckpointRow;
+}
+
+/** The database of files, their bytes and the nodes that keep them, for kysely. */
+export interface ContentTables {
+  "content.files": FileRow;
+  "content.file_permissions": { file_id: string; room_id: string; data: JsonObject };
+  "content.blobs": BlobRow;
+  "content.replicas": ReplicaRow;
+  "content.nodes": NodeRow;
+  "content.node_names": { id: string; node: string };
+  "content.stores": { id: string; level: string; used: number; budget: number; at: string };
+  "content.content_commands": CommandRow;
+  "content.checkpoints": CheckpointRow;
 }

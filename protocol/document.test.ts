@@ -42,7 +42,7 @@ describe("docs/protocol.md", () => {
   test("names every query, and every command that comes over a socket", () => {
     const named = tableRows("| command `m`").flatMap((row) => (row[0] ?? "").split(", "));
     expect(named.filter((name) => !isSocketCommand(name))).toEqual([]);
-    expect(named.length).toBe(11);
+    expect(named.length).toBe(12);
     expect(tableRows("| query `q`").map((row) => row[0])).toEqual(Object.keys(queryInputs));
   });
 

@@ -36,7 +36,7 @@ export interface ErrorEntry {
 
 /**
  * Everything that goes wrong on the wire, closed and numbered: 1xx the protocol, 2xx the request, 3xx accounts, 4xx rooms
- * and messages, 5xx try again. Own close codes are 4000 + the number; 1009, 1012 and 1013 are those of RFC 6455's registry.
+ * and messages, 5xx try again, 6xx files (from 651 on: nodes, told to operators alone). Own close codes are 4000 + the number; 1009, 1012 and 1013 are those of RFC 6455's registry.
  */
 const errorTable = {
   BadJson: { code: 101, http: 400, retry: false, close: 4101, meaning: "The frame or body is no JSON text." },
@@ -130,6 +130,41 @@ const errorTable = {
     retry: true,
     afterMs: 200,
     meaning: "The tables had not reached the position `a` in time.",
+  },
+
+  FileNotFound: { code: 601, http: 404, retry: false, meaning: "No such file, or not for the asker." },
+  FileTooLarge: { code: 602, http: 413, retry: false, meaning: "More bytes than a file may have." },
+  LengthRequired: {
+    code: 603,
+    http: 411,
+    retry: false,
+    meaning: "An upload says beforehand how long it is: `Content-Length`.",
+  },
+  WrongDigest: { code: 604, http: 400, retry: false, meaning: "The bytes are not those that `Content-Digest` names." },
+  StorageFull: {
+    code: 605,
+    http: 507,
+    retry: true,
+    afterMs: 30_000,
+    meaning: "No space for files is left; what is moved to nodes makes some.",
+  },
+  BadRange: { code: 606, http: 416, retry: false, meaning: "The range lies outside of the file." },
+  FileUnavailable: {
+    code: 607,
+    http: 503,
+    retry: true,
+    afterMs: 2_000,
+    meaning: "The file is whole, but no node that has it answers.",
+  },
+  UploadCut: { code: 608, http: 400, retry: false, meaning: "The upload ended before its last byte." },
+  BlobNotFound: { code: 651, http: 404, retry: false, meaning: "No bytes of that hash were ever stored." },
+  NodeNotFound: { code: 652, http: 404, retry: false, meaning: "No such node." },
+  NodeExists: { code: 653, http: 409, retry: false, meaning: "A node of that name is there." },
+  NotEnoughReplicas: {
+    code: 654,
+    http: 409,
+    retry: false,
+    meaning: "Too few nodes have these bytes to drop them here.",
   },
 } as const satisfies Record<ErrorName, ErrorEntry>;
 

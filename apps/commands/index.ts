@@ -1,5 +1,6 @@
 import { accountCommands, accountModel, accountTables } from "@connect-hub/domain/account";
-import { ForeignFacts, factsVersionOf, type Lane, loadKeyedHashes } from "@connect-hub/domain/kernel";
+import { contentCommands, contentModel, contentTables } from "@connect-hub/domain/content";
+import { ForeignFacts, factsVersionOf, type Lane, loadKeyedHashes, type Schema } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
@@ -47,11 +48,7 @@ export async function startCommands(config: CommandsConfig): Promise<RunningComm
   }
 }
 
-interface Pools {
-  readonly auth: PostgresPool;
-  readonly chat: PostgresPool;
-  readonly vault: PostgresPool;
-}
+type Pools = { readonly [pool in Schema | "vault"]: PostgresPool };
 
 function openPools(config: CommandsConfig, log: Logger): Pools {
   const onTrouble = (error: Error): void => log.warn({ err: error }, "a connection to Postgres broke");
@@ -59,6 +56,7 @@ function openPools(config: CommandsConfig, log: Logger): Pools {
   return {
     auth: open(config.HUB_AUTH_URL, true),
     chat: open(config.HUB_CHAT_URL, true),
+    content: open(config.HUB_CONTENT_URL, true),
     vault: open(config.HUB_VAULT_URL, false),
   };
 }
@@ -68,11 +66,14 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
   const hashes = await loadKeyedHashes(vault);
   const { hash, verify } = passwords({ maxConcurrent: config.HUB_PASSWORD_THREADS });
-  const source = pgFactSource(pools, [...accountTables, ...roomTables]);
+  const tables = [...accountTables, ...roomTables, ...contentTables];
+  const source = pgFactSource(pools, tables);
   const lanes = new Map<LaneId, Lane>();
   for (const { lane } of await listLanes(link, prefix)) lanes.set(lane, await openLane(link, { prefix, id: lane }));
   const accounts = lanes.get("accounts.0");
-  if (accounts === undefined) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+  const content = lanes.get("content.0");
+  if (accounts === undefined || content === undefined)
+    throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
   const parts = {
     source,
     vault,
@@ -80,7 +81,7 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
     prepare: { hashes, hashPassword: hash, verifyPassword: verify },
     live: natsLiveBus(link),
     now: Date.now,
-    foreign: new ForeignFacts(accounts, source),
+    foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source }),
   };
   const kept = new Map<LaneId, KeptLane>();
   for (const [id, lane] of lanes) {
@@ -100,4 +101,5 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
 const contexts = {
   accounts: { model: accountModel, commands: accountCommands },
   rooms: { model: roomModel, commands: roomCommands },
+  content: { model: contentModel, commands: contentCommands },
 };

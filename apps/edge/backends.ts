@@ -1,4 +1,5 @@
 import { accountTables } from "@connect-hub/domain/account";
+import { contentTables } from "@connect-hub/domain/content";
 import { type FactSource, type KeyedHashes, loadKeyedHashes, type Vault } from "@connect-hub/domain/kernel";
 import { roomTables } from "@connect-hub/domain/room";
 import { connectNats, type NatsLink } from "@connect-hub/jetstream";
@@ -30,8 +31,12 @@ export async function openBackends(config: EdgeConfig, log: Logger, opened: Clos
     opened.push(() => made.end());
     return made;
   };
-  const facts = { auth: pool(config.HUB_AUTH_URL, true), chat: pool(config.HUB_CHAT_URL, true) };
-  const source = pgFactSource(facts, [...accountTables, ...roomTables]);
+  const facts = {
+    auth: pool(config.HUB_AUTH_URL, true),
+    chat: pool(config.HUB_CHAT_URL, true),
+    content: pool(config.HUB_CONTENT_URL, true),
+  };
+  const source = pgFactSource(facts, [...accountTables, ...roomTables, ...contentTables]);
   const chat = pool(config.HUB_CHAT_URL, false);
   const vault = await openVault({ db: pool(config.HUB_VAULT_URL, false), rootFile: config.HUB_VAULT_ROOT });
   const hashes = await loadKeyedHashes(vault);

@@ -5,6 +5,7 @@ import { readEdgeConfig } from "./config.ts";
 const least = {
   HUB_AUTH_URL: "postgres://a",
   HUB_CHAT_URL: "postgres://c",
+  HUB_CONTENT_URL: "postgres://f",
   HUB_VAULT_URL: "postgres://v",
   HUB_VAULT_ROOT: "/tmp/root",
 };

@@ -16,6 +16,7 @@ import { Refused } from "./refusals.ts";
 export interface EdgeLanes {
   readonly accounts: LaneFollower;
   readonly rooms: readonly LaneFollower[];
+  readonly content: LaneFollower;
   readonly all: readonly LaneFollower[];
   ofRoom(room: string): LaneFollower;
   /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
@@ -42,8 +43,8 @@ interface Named {
   readonly n: number;
 }
 
-export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]): EdgeLanes {
-  const all = [accounts, ...rooms];
+export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[], content: LaneFollower): EdgeLanes {
+  const all = [accounts, ...rooms, content];
   const byId = new Map<string, LaneFollower>(all.map((follower) => [follower.lane.id, follower]));
   const heads = new Map(all.map((follower) => [follower, latestRead(() => follower.lane.lastNumber())]));
 
@@ -80,6 +81,7 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
   return {
     accounts,
     rooms,
+    content,
     all,
     ofRoom(room) {
       const follower = byId.get(laneOf("rooms", room, rooms.length));

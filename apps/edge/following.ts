@@ -1,4 +1,5 @@
 import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
 import {
   type Commit,
   clientEventOf,
@@ -12,7 +13,7 @@ import {
   type Vault,
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
-import type { LaneId } from "@connect-hub/domain/values";
+import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { listLanes, type NatsLink, openLane, subscribeLive } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
 import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
@@ -106,18 +107,22 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
   }
 
   async function follow(id: LaneId): Promise<LaneFollower> {
-    const isRooms = id.startsWith("rooms.");
+    const context = contextOf(id);
     const lane = await openLane(link, { prefix, id });
     return followLane({
       lane,
       source,
       vault,
-      model: isRooms ? roomModel : accountModel,
-      onCommit: isRooms ? onRooms : onAccounts,
+      ...by[context],
       onTrouble: (error) => log.warn({ err: error, lane: id }, "the follower tries again"),
     });
   }
 
+  const by = {
+    accounts: { model: accountModel, onCommit: onAccounts },
+    rooms: { model: roomModel, onCommit: onRooms },
+    content: { model: contentModel, onCommit: onTakeOver },
+  };
   const followers = await Promise.all((await listLanes(link, prefix)).map(({ lane }) => follow(lane)));
   lanes.set(followers);
   const beats = followers.map(({ lane }) =>
@@ -149,9 +154,10 @@ class LateLanes {
   set(followers: readonly LaneFollower[]): void {
     const accounts = followers.find(({ lane }) => lane.id === "accounts.0");
     const rooms = followers.filter(({ lane }) => lane.id.startsWith("rooms."));
-    if (accounts === undefined || rooms.length === 0)
+    const content = followers.find(({ lane }) => lane.id === "content.0");
+    if (accounts === undefined || content === undefined || rooms.length === 0)
       throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
-    this.#lanes = edgeLanes(accounts, rooms);
+    this.#lanes = edgeLanes(accounts, rooms, content);
   }
 
   get(): EdgeLanes {

@@ -34,7 +34,7 @@ async function world() {
   open.push(follower);
   const forwarded: Command[] = [];
   let attempts = 0;
-  const lanes = edgeLanes(follower, [follower]);
+  const lanes = edgeLanes(follower, [follower], follower);
   const sources: ForwardSources = {
     lanes,
     writers: { of: () => "w" },

@@ -33,7 +33,7 @@ async function signedIn() {
   };
   await send("register", ada, { ...credentials, name: "Ada" });
   const { token } = await send("signIn", session, credentials);
-  return { box, send, token, lanes: edgeLanes(follower, []) };
+  return { box, send, token, lanes: edgeLanes(follower, [], follower) };
 }
 
 const refusal = (name: string) => ({ wire: { name } });

@@ -1,6 +1,13 @@
 import { type Command, derivedId, type KeyedHashes, laneOf } from "@connect-hub/domain/kernel";
 import { dialogIdOf } from "@connect-hub/domain/room";
-import { type CommandName, commandInputs, type JsonObject, type LaneId, uuidV7Time } from "@connect-hub/domain/values";
+import {
+  type CommandName,
+  type Context,
+  commandInputs,
+  type JsonObject,
+  type LaneId,
+  uuidV7Time,
+} from "@connect-hub/domain/values";
 import { Refused } from "./refusals.ts";
 
 /** A client's command, checked in its envelope only. */
@@ -49,7 +56,7 @@ function subjectOf(
   { method, data, key }: ClientCommand,
   actor: string,
   hashes: Pick<KeyedHashes, "lookup">,
-): { readonly kind: "accounts" | "rooms"; readonly subject: string } {
+): { readonly kind: Context; readonly subject: string } {
   const made = (what: string) => derivedId(uuidV7Time(key), what, actor, key);
   switch (method) {
     case "register":
@@ -63,6 +70,8 @@ function subjectOf(
       return { kind: "rooms", subject: made("room") };
     case "openDialog":
       return { kind: "rooms", subject: dialogIdOf(hashes, actor, String(data.with)) };
+    case "forwardFile":
+      return { kind: "content", subject: made("file") };
     default:
       return { kind: "rooms", subject: String(data.room) };
   }

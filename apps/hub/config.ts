@@ -28,6 +28,7 @@ const schema = z.object({
   /** Each schema may be a database of its own; default: the PostgreSQL above. */
   HUB_AUTH_URL: text,
   HUB_CHAT_URL: text,
+  HUB_CONTENT_URL: text,
   HUB_VAULT_URL: text,
   /** The file with the vault's root key; made when it is missing. */
   HUB_VAULT_ROOT: text,
@@ -56,6 +57,7 @@ export interface HubConfig {
     readonly valkey: string | undefined;
     readonly auth: string | undefined;
     readonly chat: string | undefined;
+    readonly content: string | undefined;
     readonly vault: string | undefined;
   };
   readonly natsUser: string | undefined;
@@ -91,6 +93,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
       valkey: it.HUB_VALKEY_URL,
       auth: it.HUB_AUTH_URL,
       chat: it.HUB_CHAT_URL,
+      content: it.HUB_CONTENT_URL,
       vault: it.HUB_VAULT_URL,
     },
     natsUser: it.HUB_NATS_USER,

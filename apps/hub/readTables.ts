@@ -1,4 +1,5 @@
 import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, epoch8, type Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
@@ -7,6 +8,8 @@ import {
   type AuthTables,
   accountCheckpoints,
   type ChatTables,
+  type ContentTables,
+  contentCheckpoints,
   type LaneCheckpoint,
   roomCheckpoints,
 } from "@connect-hub/projections";
@@ -33,9 +36,15 @@ export async function withReadTables(
   const open = (url: string) => openPool(url, { name: "hub", max: 2, statementTimeoutMs });
   const auth = open(connections.authUrl);
   const chat = open(connections.chatUrl);
+  const content = open(connections.contentUrl);
   const parts = {
     accounts: { model: accountModel, pool: auth, read: () => accountCheckpoints(kyselyOver<AuthTables>(auth)) },
     rooms: { model: roomModel, pool: chat, read: () => roomCheckpoints(kyselyOver<ChatTables>(chat)) },
+    content: {
+      model: contentModel,
+      pool: content,
+      read: () => contentCheckpoints(kyselyOver<ContentTables>(content)),
+    },
   };
   const tables = contexts.map((name) => {
     const { model, pool, read } = parts[name];
@@ -44,7 +53,7 @@ export async function withReadTables(
   try {
     await work(tables, connections);
   } finally {
-    await Promise.all([auth.end(), chat.end()]);
+    await Promise.all([auth.end(), chat.end(), content.end()]);
   }
 }
 

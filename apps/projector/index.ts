@@ -1,5 +1,6 @@
 import { accountModel } from "@connect-hub/domain/account";
-import type { Vault } from "@connect-hub/domain/kernel";
+import { contentModel } from "@connect-hub/domain/content";
+import { type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, openLane } from "@connect-hub/jetstream";
@@ -19,7 +20,7 @@ export interface RunningProjectors {
   close(): Promise<void>;
 }
 
-const models = { accounts: accountModel, rooms: roomModel };
+const models = { accounts: accountModel, rooms: roomModel, content: contentModel };
 
 /**
  * Starts a projector for each lane of the log. Resolves when it is connected and the vault is open; the tables catch up
@@ -57,11 +58,7 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
   }
 }
 
-interface Pools {
-  readonly auth: PostgresPool;
-  readonly chat: PostgresPool;
-  readonly vault: PostgresPool;
-}
+type Pools = { readonly [pool in Schema | "vault"]: PostgresPool };
 
 function openPools(config: ProjectorConfig, log: Logger): Pools {
   const onTrouble = (error: Error): void => log.warn({ err: error }, "a connection to Postgres broke");
@@ -69,6 +66,7 @@ function openPools(config: ProjectorConfig, log: Logger): Pools {
   return {
     auth: openPool(config.HUB_AUTH_URL, tables),
     chat: openPool(config.HUB_CHAT_URL, { ...tables, max: 16 }),
+    content: openPool(config.HUB_CONTENT_URL, tables),
     vault: openPool(config.HUB_VAULT_URL, { name: "projector", max: 2, onTrouble }),
   };
 }
@@ -83,7 +81,7 @@ interface Parts {
 
 function startOne(lane: LaneId, { prefix, link, pools, vault, log }: Parts): Projector {
   const model = models[contextOf(lane)];
-  const pool = model.context === "accounts" ? pools.auth : pools.chat;
+  const pool = pools[schemaOf[model.context]];
   return startProjector({
     lane,
     openLane: () => openLane(link, { prefix, id: lane }),

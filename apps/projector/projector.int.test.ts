@@ -42,9 +42,14 @@ beforeAll(async () => {
   database = await makeTestDatabase(inject("postgresUrl"));
   pool = openPool(database.url, { name: "test", statementTimeoutMs: 30_000 });
   link = await connectNats({ url: inject("natsUrl"), name: "test" });
-  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat")]);
+  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "content")]);
   await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0"], replicas: 1, maxBytes: 100_000_000 });
-  const urls = { HUB_AUTH_URL: database.url, HUB_CHAT_URL: database.url, HUB_VAULT_URL: database.url };
+  const urls = {
+    HUB_AUTH_URL: database.url,
+    HUB_CHAT_URL: database.url,
+    HUB_CONTENT_URL: database.url,
+    HUB_VAULT_URL: database.url,
+  };
   const rest = { HUB_VAULT_ROOT: join(folder, "root"), HUB_LOG_LEVEL: "silent" as const };
   config = { HUB_NATS_URL: inject("natsUrl"), HUB_PREFIX: prefix, ...urls, ...rest };
   [rooms, accounts] = await Promise.all([testLane(roomModel), testLane(accountModel)]);

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { LaneId } from "../values/ids.ts";
+import { contexts, type LaneId } from "../values/ids.ts";
 
 // A format between processes of one system; `docs/format.md` shows its golden bytes.
 
@@ -21,7 +21,7 @@ export interface Beat {
 }
 
 const BeatShape = z.object({
-  lane: z.templateLiteral([z.enum(["accounts", "rooms"]), ".", z.int()]),
+  lane: z.templateLiteral([z.enum(contexts), ".", z.int()]),
   epoch: z.string().length(32),
   term: z.int(),
   writer: z.string(),

@@ -1,4 +1,4 @@
-import { contextOf } from "../values/ids.ts";
+import { type Context, contextOf } from "../values/ids.ts";
 import type { Change } from "./change.ts";
 import type { Commit, Entry } from "./commit.ts";
 import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
@@ -35,9 +35,15 @@ export function changesOfEvent(event: DomainEvent, place: EventPlace, model: Con
 }
 
 /** The table in which a lane's context keeps the commands done. */
-export function commandTableOf(lane: Commit["lane"]): "account_commands" | "room_commands" {
-  return contextOf(lane) === "accounts" ? "account_commands" : "room_commands";
+export function commandTableOf(lane: Commit["lane"]): (typeof commandTables)[Context] {
+  return commandTables[contextOf(lane)];
 }
+
+const commandTables = {
+  accounts: "account_commands",
+  rooms: "room_commands",
+  content: "content_commands",
+} as const satisfies { [context in Context]: string };
 
 /** The row that makes a repeated command harmless for ever. */
 export function commandRow(

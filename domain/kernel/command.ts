@@ -5,18 +5,28 @@ import type { Refusal } from "../values/rejections.ts";
 import type { DomainEvent } from "./event.ts";
 import type { FactRef, Facts } from "./fact.ts";
 
-/** Commands that only a reactor sends. */
-export type SystemCommandName = "evictMember" | "recordErasure";
+/** Commands that no client sends: a reactor does, or a service of the system, or the edge of its own accord. */
+export type SystemCommandName =
+  | "evictMember"
+  | "recordErasure"
+  | "voidClaim"
+  | "claimFile"
+  | "confirmFile"
+  | "releaseFile"
+  | "reportPressure"
+  | "addNode"
+  | "recordReplica"
+  | "dropLocal";
 
 /**
  * A command on its way to a lane. The edge makes it from a client's frame; since only the edge may publish on `cmd.>`,
  * `key.actor` is who really sent it.
  */
 export interface Command {
-  /** `actor`: an account's id, `anonymous` or `system`. `id`: a UUIDv7 made by the client. */
+  /** `actor`: an account's id, `anonymous`, `system` or the name of a service. `id`: a UUIDv7 made by the client. */
   readonly key: { readonly actor: string; readonly id: string };
   readonly kind: CommandName | SystemCommandName;
-  /** The room or the account that the command is about; it chose the lane. */
+  /** What the command is about: a room, an account, a file …; it chose the lane. */
   readonly subject: string;
   readonly data: JsonObject;
   /** The decision sees at least this position (a token). */
@@ -83,7 +93,7 @@ export interface CommandDefinition {
   readonly secretFields: readonly string[];
   /** The facts that the decision needs, given those known so far; asked again until it names nothing new. */
   needs(command: Command, known: Facts, hashes: KeyedHashes): readonly FactRef[];
-  /** Of `needs`, those that are facts of the accounts lane: rows at its checkpoint, which may be stale. */
+  /** Of `needs`, those that are facts of a lane of another context: rows at its checkpoint, which may be stale. */
   foreign?(command: Command): readonly FactRef[];
   /** Slow work (hashing a password); may run more than once for one command. */
   prepare?(command: Command, facts: Facts, tools: PrepareTools): Promise<JsonObject>;

@@ -41,9 +41,7 @@ export class CommandPreparer {
       } else if (pending.foreign === undefined) {
         const deadlineAt = Math.min(command.deadlineAt, Date.now() + foreignWaitMs);
         const refs = definition.foreign?.(command) ?? [];
-        // Without such a need there is nothing to wait for, however far behind the other lane's tables are.
-        const loaded = refs.length === 0 ? undefined : await foreign?.load(refs, command.after, deadlineAt);
-        pending.foreign = loaded ?? new Map();
+        pending.foreign = (await foreign?.load(refs, command.after, deadlineAt)) ?? new Map();
       } else if (pending.prepared === undefined) {
         pending.prepared = (await definition.prepare?.(command, knownTo(pending, view), this.#parts.prepare)) ?? {};
       } else return undefined;
@@ -62,7 +60,8 @@ export class CommandPreparer {
     const { command, definition } = pending;
     const needs = [...definition.needs(command, knownTo(pending, view), hashes)];
     const elsewhere = definition.foreign?.(command);
-    const own = elsewhere === undefined ? needs : needs.filter((ref) => !elsewhere.includes(ref));
+    const own =
+      elsewhere === undefined || elsewhere.length === 0 ? needs : needs.filter((ref) => !elsewhere.includes(ref));
     if (!keys.get(pending.key) && !keys.isSurelyNew(pending.idTimeMs)) own.push(pending.doneRef);
     for (const ref of own) {
       if (pending.pinned.has(ref)) continue;

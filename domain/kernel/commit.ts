@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { LaneId } from "../values/ids.ts";
 import type { Json, JsonObject } from "../values/json.ts";
-import type { Subject } from "./event.ts";
+import { type Subject, subjectKinds } from "./event.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
 
 // A stored format. `docs/format.md` shows its golden bytes; whatever changes here needs a new `v`.
@@ -112,7 +112,7 @@ function isCommit(value: unknown): value is Commit {
     isObject(value) &&
     value.v === 1 &&
     isText(value.lane) &&
-    /^(accounts|rooms)\.\d{1,4}$/.test(value.lane) &&
+    /^(accounts|rooms|content)\.\d{1,4}$/.test(value.lane) &&
     isText(value.epoch) &&
     value.epoch.length === 32 &&
     isCount(value.n) &&
@@ -145,7 +145,7 @@ function isEvent(value: unknown): boolean {
     isObject(value) &&
     isText(value.type) &&
     isObject(value.subject) &&
-    (value.subject.kind === "account" || value.subject.kind === "room") &&
+    knownKinds.has(value.subject.kind) &&
     isText(value.subject.id) &&
     (value.s === undefined || isCount(value.s)) &&
     (value.m === undefined || isCount(value.m)) &&
@@ -155,6 +155,7 @@ function isEvent(value: unknown): boolean {
   );
 }
 
+const knownKinds: ReadonlySet<unknown> = new Set(subjectKinds);
 const isObject = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === "string";

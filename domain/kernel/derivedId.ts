@@ -23,9 +23,9 @@ export function idOfKeyedHash(hash: string): string {
   return uuidOf(bytes);
 }
 
-/** The lane of a subject: the first two bytes of SHA-256(id) modulo the number of lanes; accounts have one lane. */
+/** The lane of a subject: the first two bytes of SHA-256(id) modulo the number of lanes; accounts and content have one lane. */
 export function laneOf(context: Context, subjectId: string, roomLanes: number): LaneId {
-  if (context === "accounts") return "accounts.0";
+  if (context !== "rooms") return `${context}.0`;
   return `rooms.${createHash("sha256").update(subjectId).digest().readUInt16BE(0) % roomLanes}`;
 }
 

@@ -1,12 +1,15 @@
 import type * as z from "zod";
-import type { LaneId } from "../values/ids.ts";
+import type { Context, LaneId } from "../values/ids.ts";
 import type { Json, JsonObject } from "../values/json.ts";
 import type { Change } from "./change.ts";
 import type { Table } from "./fact.ts";
 
+/** What events are about. A stored format: none is ever taken away. */
+export const subjectKinds = ["account", "room", "file", "blob", "node", "store", "lane"] as const;
+
 /** What an event is about. */
 export interface Subject {
-  readonly kind: "account" | "room";
+  readonly kind: (typeof subjectKinds)[number];
   readonly id: string;
 }
 
@@ -66,7 +69,7 @@ export interface PublicEvent {
 
 /** The events and tables of one context. */
 export interface ContextModel {
-  readonly context: "accounts" | "rooms";
+  readonly context: Context;
   readonly tables: readonly Table[];
   readonly events: { readonly [type: string]: EventDefinition };
 }

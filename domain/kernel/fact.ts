@@ -9,10 +9,13 @@ export type Row = { readonly [column: string]: Json };
  */
 export type ColumnType = "text" | "int" | "bool" | "json" | "instant";
 
+/** The schema that a context's tables lie in; each may be a database of its own. */
+export type Schema = "auth" | "chat" | "content";
+
 /** A read table as the domain knows it. Its name is unique over all schemas. */
 export interface Table {
   readonly name: string;
-  readonly schema: "auth" | "chat";
+  readonly schema: Schema;
   /** The columns of the primary key, in order. */
   readonly key: readonly string[];
   readonly columns: { readonly [column: string]: ColumnType };

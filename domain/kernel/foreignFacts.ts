@@ -1,10 +1,55 @@
 import { decodePosition } from "../values/position.ts";
-import type { FactRef, Row } from "./fact.ts";
+import { type FactRef, type Row, type Schema, splitRef, type Table } from "./fact.ts";
 import { type FactSource, FactsUnavailable, type Lane } from "./ports.ts";
 import { epoch8 } from "./subjects.ts";
 
-/** Facts of another lane: rows at that lane's checkpoint. They may be stale; a reactor handles what changes later. */
+/** What facts of other lanes are read from. */
+export interface ForeignFactsOptions {
+  /** The lane of each schema whose facts may be asked for; all of a schema's facts are of one lane. */
+  readonly lanes: { readonly [schema in Schema]?: Lane };
+  readonly tables: readonly Table[];
+  readonly source: FactSource;
+}
+
+/** Facts of other lanes: rows at those lanes' checkpoints. They may be stale; a reactor handles what changes later. */
 export class ForeignFacts {
+  readonly #byTable: ReadonlyMap<string, ForeignLane>;
+
+  constructor({ lanes, tables, source }: ForeignFactsOptions) {
+    const bySchema = new Map(Object.entries(lanes).map(([schema, lane]) => [schema, new ForeignLane(lane, source)]));
+    this.#byTable = new Map(
+      tables.flatMap(({ name, schema }) => {
+        const lane = bySchema.get(schema);
+        return lane === undefined ? [] : [[name, lane] as const];
+      }),
+    );
+  }
+
+  /**
+   * These rows, as new as the position token `after` asks. A row that is absent is believed only at its lane's head as it
+   * was at the call, so what was just told to anybody is seen. Throws `FactsUnavailable` at the deadline.
+   */
+  async load(
+    refs: readonly FactRef[],
+    after: string | undefined,
+    deadlineAt: number,
+  ): Promise<ReadonlyMap<FactRef, Row | null>> {
+    const byLane = new Map<ForeignLane, FactRef[]>();
+    for (const ref of refs) {
+      const { table } = splitRef(ref);
+      const lane = this.#byTable.get(table);
+      if (lane === undefined) throw new Error(`facts of "${table}" are of no lane that others may ask`);
+      const same = byLane.get(lane);
+      if (same) same.push(ref);
+      else byLane.set(lane, [ref]);
+    }
+    const loaded = await Promise.all([...byLane].map(([lane, some]) => lane.load(some, after, deadlineAt)));
+    return new Map(loaded.flatMap((rows) => [...rows]));
+  }
+}
+
+/** The facts of one lane, as others see them. */
+class ForeignLane {
   readonly #lane: Lane;
   readonly #source: FactSource;
   /** Whoever waits for the checkpoint: one question at a time serves all. */
@@ -16,10 +61,6 @@ export class ForeignFacts {
     this.#source = source;
   }
 
-  /**
-   * These rows, as new as the position token `after` asks. A row that is absent is believed only at the lane's head as it
-   * was at the call, so what was just told to anybody is seen. Throws `FactsUnavailable` at the deadline.
-   */
   async load(
     refs: readonly FactRef[],
     after: string | undefined,

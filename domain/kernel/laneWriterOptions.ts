@@ -18,7 +18,7 @@ export interface LaneWriterOptions {
   /** The id of this writer: unique for each take-over. */
   readonly writer: string;
   readonly now: () => number;
-  /** For commands that need facts of the accounts lane. */
+  /** For commands that need facts of other lanes. */
   readonly foreign?: ForeignFacts;
   readonly factsVersion?: string;
   /** Commands taken and not answered; default 10,000. */

@@ -42,7 +42,8 @@ export function pendingCommand(
     order: actor === "anonymous" ? undefined : `${actor}|${command.subject}`,
     answer: parts.answer,
     pinned: new Set(),
-    foreign: definition.foreign ? undefined : new Map(),
+    // Most posts name nothing of another lane: those have nothing to wait for.
+    foreign: (definition.foreign?.(command) ?? []).length > 0 ? undefined : new Map(),
     prepared: definition.prepare ? undefined : {},
     rounds: 0,
     ready: false,
@@ -51,7 +52,7 @@ export function pendingCommand(
 
 /** The facts that a command sees: its foreign ones, if it needs any, before those of the lane. */
 export function knownTo({ definition, foreign }: PendingCommand, lane: Facts): Facts {
-  if (definition.foreign === undefined || foreign === undefined) return lane;
+  if (definition.foreign === undefined || foreign === undefined || foreign.size === 0) return lane;
   return { get: (ref) => (foreign.has(ref) ? foreign.get(ref) : lane.get(ref)) };
 }
 

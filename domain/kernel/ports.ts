@@ -1,5 +1,5 @@
 import type { Context, LaneId } from "../values/ids.ts";
-import type { FactRef, Row } from "./fact.ts";
+import type { FactRef, Row, Schema } from "./fact.ts";
 
 /** A commit as the log holds it. */
 export interface StoredCommit {
@@ -97,4 +97,8 @@ export interface LiveBus {
 }
 
 /** Which schema a context's tables lie in. */
-export const schemaOf: { readonly [context in Context]: "auth" | "chat" } = { accounts: "auth", rooms: "chat" };
+export const schemaOf: { readonly [context in Context]: Schema } = {
+  accounts: "auth",
+  rooms: "chat",
+  content: "content",
+};

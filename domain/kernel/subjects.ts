@@ -10,6 +10,8 @@ export interface Subjects {
   log(lane: LaneId, epoch: string): string;
   /** Where one writer takes a lane's commands. */
   commands(lane: LaneId, writer: string): string;
+  /** Where the same writer takes what the service `actor` sends; `*` is any service. */
+  services(actor: string, lane: LaneId, writer: string): string;
   /** Where the frames of a room go. */
   liveRoom(room: string): string;
   /** Where a lane's writer beats. */
@@ -32,6 +34,7 @@ export function subjects(prefix = ""): Subjects {
     logStream: (lane, epoch) => `${prefix}LOG_${lane.replace(".", "_")}_${epoch8(epoch)}`,
     log: (lane, epoch) => `${prefix}log.${lane}.${epoch8(epoch)}`,
     commands: (lane, writer) => `${prefix}cmd.${lane}.${writer}`,
+    services: (actor, lane, writer) => `${prefix}sys.${actor}.${lane}.${writer}`,
     liveRoom: (room) => `${prefix}live.room.${room}`,
     beat: (lane) => `${prefix}beat.${lane}`,
   };

@@ -9,6 +9,7 @@ import { Id } from "../values/ids.ts";
 import type { Json, JsonObject } from "../values/json.ts";
 import { limits } from "../values/limits.ts";
 import type { RefusalCode } from "../values/rejections.ts";
+import type { MessageFile } from "./events.ts";
 
 // "Unknown" and "not a member" are one answer: whoever is not in a room can't tell whether it exists.
 
@@ -105,13 +106,36 @@ const evictMember: CommandDefinition = {
 };
 
 const postMessage = inRoom("postMessage", {
-  decide(command, { room }) {
+  needs: (command) => filesNamed(command).flatMap((file) => [fileRef(file), roomFileRef(command.subject, file)]),
+  foreign: (command) => filesNamed(command).map(fileRef),
+  decide(command, { room }, facts) {
+    const files = filesNamed(command);
+    const missing = files.filter((file) => !isPostable(command, file, facts));
+    if (missing.length > 0) return refuse("FileNotFound", { files: missing });
+    const text = command.data.text ?? "";
+    const shown = files.map((file) => shownFile(file, facts.get(fileRef(file))));
+    const event =
+      files.length === 0
+        ? roomEvent("MessagePosted.v1", command, { body: { text } })
+        : roomEvent("MessageWithFilesPosted.v1", command, { files, body: { text, files: shown } });
     const m = Number(room.m) + 1;
-    const event = roomEvent("MessagePosted.v1", command, { body: { text: command.data.text ?? null } });
     const s = Number(room.s) + 1;
     return accept([{ ...event, s, m }], { room: command.subject, s, m });
   },
 });
+
+/** By a reactor, when a claim's time is over; `subject` is the room. Whoever is first, this or a post, has the file for good. */
+const voidClaim: CommandDefinition = {
+  context: "rooms",
+  input: inputOf(z.strictObject({ room: Id, file: Id })),
+  secretFields: [],
+  needs: (command) => [roomFileRef(command.subject, String(command.data.file))],
+  decide(command, facts) {
+    const row = facts.get(roomFileRef(command.subject, String(command.data.file)));
+    if (row) return accept([], { state: row.state ?? null, s: row.s ?? null });
+    return accept([roomEvent("ClaimVoided.v1", command, { file: command.data.file ?? null })], { state: "voided" });
+  },
+};
 
 const editMessage = inRoom("editMessage", {
   needs: (command) => [messageRef(command)],
@@ -122,8 +146,12 @@ const editMessage = inRoom("editMessage", {
     if (message?.sent_by !== command.key.actor) return refuse("NotAllowed", { allowed: ["author"] });
     const edits = editsOf(message);
     if (edits.length >= limits.editsPerMessage) return refuse("TooManyEdits", { allowed: limits.editsPerMessage });
-    const data = { message: command.data.message ?? null, edits, body: { text: command.data.text ?? null } };
-    return next(command, room, "MessageEdited.v1", data);
+    const change = { message: command.data.message ?? null, edits };
+    const text = command.data.text ?? null;
+    const files = filesOf(message);
+    if (files.length === 0) return next(command, room, "MessageEdited.v1", { ...change, body: { text } });
+    const data = { ...change, files: files.map(({ id }) => id), body: { text, files } };
+    return next(command, room, "MessageWithFilesEdited.v1", data);
   },
 });
 
@@ -136,7 +164,9 @@ const deleteMessage = inRoom("deleteMessage", {
     const mayDelete = message?.sent_by === command.key.actor || member.role === "owner";
     if (!mayDelete) return refuse("NotAllowed", { allowed: ["author", "owner"] });
     const data = { message: command.data.message ?? null, edits: editsOf(message) };
-    return next(command, room, "MessageDeleted.v1", data);
+    const files = filesOf(message).map(({ id }) => id);
+    if (files.length === 0) return next(command, room, "MessageDeleted.v1", data);
+    return next(command, room, "MessageWithFilesDeleted.v1", { ...data, files });
   },
 });
 
@@ -152,6 +182,7 @@ export const roomCommands = {
   postMessage,
   editMessage,
   deleteMessage,
+  voidClaim,
 } satisfies { [kind: string]: CommandDefinition };
 
 /** The id of the dialog of two people, whoever asks. */
@@ -222,8 +253,34 @@ function editsOf(message: Row | null | undefined): number[] {
   return Array.isArray(edits) ? edits.map(Number) : [];
 }
 
+/** The files of a message, in its order. */
+function filesOf(message: Row | null | undefined): MessageFile[] {
+  const files = (message?.data as JsonObject | undefined)?.files;
+  return Array.isArray(files) ? (files as unknown as MessageFile[]) : [];
+}
+
+/** Only who brought a file posts it, once, in the room for which it was brought. */
+function isPostable(command: Command, file: string, facts: Facts): boolean {
+  const row = facts.get(fileRef(file));
+  if (!row || row.owner !== command.key.actor || row.room_id !== command.subject) return false;
+  return row.state !== "released" && !facts.get(roomFileRef(command.subject, file));
+}
+
+function shownFile(id: string, row: Row | null | undefined): JsonObject {
+  const { filename_visible: name = null, size = null, type = null } = row ?? {};
+  return { id, name, size, type };
+}
+
+function filesNamed(command: Command): readonly string[] {
+  const { files } = command.data;
+  return Array.isArray(files) ? files.map(String) : none;
+}
+
+const none: readonly string[] = [];
 const isActive = (facts: Facts, user: string): boolean => facts.get(userRef(user))?.status === "active";
 const roomRef = (command: Command): FactRef => factRef("rooms", command.subject);
 const membershipRef = (room: string, user: string): FactRef => factRef("memberships", room, user);
+const fileRef = (file: string): FactRef => factRef("files", file);
+const roomFileRef = (room: string, file: string): FactRef => factRef("room_files", room, file);
 const messageRef = (command: Command): FactRef => factRef("messages", `${command.subject}:${command.data.message}`);
 const userRef = (user: string): FactRef => factRef("users", user);

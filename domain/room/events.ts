@@ -10,6 +10,17 @@ import { roomTables } from "./tables.ts";
 const Member = z.strictObject({ user: z.string(), role: z.enum(roles) });
 const Body = z.strictObject({ text: z.string() }).nullable();
 
+const File = z.strictObject({
+  id: z.string(),
+  name: z.string().nullable(),
+  size: z.int().nullable(),
+  type: z.string().nullable(),
+});
+const BodyWithFiles = z.strictObject({ text: z.string(), files: z.array(File).min(1) }).nullable();
+
+/** What a message shows of a file; its name is null once that was erased, all but its id once the message was. */
+export type MessageFile = z.infer<typeof File>;
+
 /** The vault key of what one person wrote in one room. */
 const bodyKeyName = (event: DomainEvent): string => `body:${event.subject.id}:${event.by}`;
 const sealedBody = { body: bodyKeyName };
@@ -89,26 +100,60 @@ const messagePosted: EventDefinition = {
   },
 };
 
+/** A post that has files, with or without a text. */
+const messageWithFilesPosted: EventDefinition = {
+  type: "MessageWithFilesPosted.v1",
+  data: z.strictObject({ files: z.array(z.string()).min(1), body: BodyWithFiles }),
+  sealed: sealedBody,
+  public: ({ data }) => ({ t: "messagePosted", d: { text: textOf(data), files: filesOf(data) } }),
+  changes(event, place) {
+    const { id: room } = event.subject;
+    const [m, s] = [event.m ?? null, sOf(event)];
+    const data = { text: textOf(event.data), files: filesOf(event.data), edits: [] };
+    return [
+      { op: "set", table: "rooms", key: [room], values: { s, m } },
+      historyRow(event, place, messageWithFilesPosted),
+      notice(event, place, "message", data, m),
+      ...textsIn(event.data.files).map((file): Change => {
+        const row = { room_id: room, file_id: file, state: "posted", s, by: event.by };
+        return { op: "insert", table: "room_files", row };
+      }),
+    ];
+  },
+};
+
+/** A file that was brought for this room was not posted in time, and never will be. Nobody sees it: it has no `s`. */
+const claimVoided: EventDefinition = {
+  type: "ClaimVoided.v1",
+  data: z.strictObject({ file: z.string() }),
+  sealed: {},
+  changes({ subject, data }) {
+    const row = { room_id: subject.id, file_id: data.file ?? null, state: "voided", s: null, by: null };
+    return [{ op: "insert", table: "room_files", row }];
+  },
+};
+
 /** `message` is the post's `s`; `edits` those of the edits before. */
 const messageEdited: EventDefinition = {
   type: "MessageEdited.v1",
   data: z.strictObject({ message: z.int(), edits: z.array(z.int()), body: Body }),
   sealed: sealedBody,
   public: ({ data }) => ({ t: "messageEdited", d: { message: data.message ?? null, text: textOf(data) } }),
-  changes(event, place) {
-    const s = sOf(event);
-    const data = { text: textOf(event.data), edits: [...numbersIn(event.data.edits), s] };
-    return [
-      { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
-      historyRow(event, place, messageEdited),
-      {
-        op: "set",
-        table: "messages",
-        key: [messageId(event, event.data.message)],
-        values: { data, status: "edited" satisfies MessageStatus },
-      },
-    ];
-  },
+  changes: (event, place) => edited(event, place, messageEdited, {}),
+};
+
+/** The files stay as they are; they stand here again because the row is set as a whole. */
+const messageWithFilesEdited: EventDefinition = {
+  type: "MessageWithFilesEdited.v1",
+  data: z.strictObject({
+    message: z.int(),
+    edits: z.array(z.int()),
+    files: z.array(z.string()).min(1),
+    body: BodyWithFiles,
+  }),
+  sealed: sealedBody,
+  public: ({ data }) => ({ t: "messageEdited", d: { message: data.message ?? null, text: textOf(data) } }),
+  changes: (event, place) => edited(event, place, messageWithFilesEdited, { files: filesOf(event.data) }),
 };
 
 /** Marks the message and blanks its text wherever a read table holds it; the row stays. */
@@ -117,28 +162,21 @@ const messageDeleted: EventDefinition = {
   data: z.strictObject({ message: z.int(), edits: z.array(z.int()) }),
   sealed: {},
   public: ({ data }) => ({ t: "messageDeleted", d: { message: data.message ?? null } }),
-  changes(event, place) {
-    const room = event.subject.id;
-    const message = Number(event.data.message);
-    const blank = (s: number, data: JsonObject): Change => ({
-      op: "set",
-      table: "room_events",
-      key: [room, String(s)],
-      values: { data },
-    });
-    return [
-      { op: "set", table: "rooms", key: [room], values: { s: sOf(event) } },
-      historyRow(event, place, messageDeleted),
-      {
-        op: "set",
-        table: "messages",
-        key: [messageId(event, message)],
-        values: { data: { text: null, edits: [] }, status: "deleted" satisfies MessageStatus },
-      },
-      blank(message, { text: null }),
-      ...numbersIn(event.data.edits).map((s) => blank(s, { message, text: null })),
-    ];
-  },
+  changes: (event, place) => deleted(event, place, messageDeleted, {}),
+};
+
+/** The same for a message with files, which go with it. */
+const messageWithFilesDeleted: EventDefinition = {
+  type: "MessageWithFilesDeleted.v1",
+  data: z.strictObject({ message: z.int(), edits: z.array(z.int()), files: z.array(z.string()).min(1) }),
+  sealed: {},
+  public: ({ data }) => ({ t: "messageDeleted", d: { message: data.message ?? null } }),
+  changes: (event, place) => [
+    ...deleted(event, place, messageWithFilesDeleted, { files: [] }),
+    ...textsIn(event.data.files).map((file): Change => {
+      return { op: "set", table: "room_files", key: [event.subject.id, file], values: { state: "deleted" } };
+    }),
+  ],
 };
 
 const definitions = [
@@ -150,6 +188,10 @@ const definitions = [
   messagePosted,
   messageEdited,
   messageDeleted,
+  messageWithFilesPosted,
+  messageWithFilesEdited,
+  messageWithFilesDeleted,
+  claimVoided,
 ];
 
 /** Events and tables of rooms, memberships and messages. */
@@ -180,6 +222,46 @@ function leaving(type: string, t: string): EventDefinition {
     },
   };
   return definition;
+}
+
+/** A new text; `kept` is what else the message has. */
+function edited(event: DomainEvent, place: EventPlace, definition: EventDefinition, kept: JsonObject): Change[] {
+  const s = sOf(event);
+  const data = { text: textOf(event.data), ...kept, edits: [...numbersIn(event.data.edits), s] };
+  return [
+    { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
+    historyRow(event, place, definition),
+    {
+      op: "set",
+      table: "messages",
+      key: [messageId(event, event.data.message)],
+      values: { data, status: "edited" satisfies MessageStatus },
+    },
+  ];
+}
+
+/** The message without its text; `blank` is what else is left of the post. */
+function deleted(event: DomainEvent, place: EventPlace, definition: EventDefinition, blank: JsonObject): Change[] {
+  const room = event.subject.id;
+  const message = Number(event.data.message);
+  const blankEvent = (s: number, data: JsonObject): Change => ({
+    op: "set",
+    table: "room_events",
+    key: [room, String(s)],
+    values: { data },
+  });
+  return [
+    { op: "set", table: "rooms", key: [room], values: { s: sOf(event) } },
+    historyRow(event, place, definition),
+    {
+      op: "set",
+      table: "messages",
+      key: [messageId(event, message)],
+      values: { data: { text: null, ...blank, edits: [] }, status: "deleted" satisfies MessageStatus },
+    },
+    blankEvent(message, { text: null, ...blank }),
+    ...numbersIn(event.data.edits).map((s) => blankEvent(s, { message, text: null })),
+  ];
 }
 
 function enters(event: DomainEvent, place: EventPlace, member: { user: string; role: Role }): Change[] {
@@ -229,6 +311,11 @@ const messageId = (event: DomainEvent, s: Json | undefined): string => `${event.
 const sOf = (event: DomainEvent): number => event.s ?? 0;
 const ownersIn = (event: DomainEvent): number => (event.data.role === "owner" ? 1 : 0);
 const textOf = (data: JsonObject): Json => (data.body as JsonObject | null)?.text ?? null;
+/** What is shown of the files; of an erased body only which they were. */
+const filesOf = (data: JsonObject): Json =>
+  (data.body as JsonObject | null)?.files ??
+  textsIn(data.files).map((id) => ({ id, name: null, size: null, type: null }));
+const textsIn = (value: Json | undefined): string[] => (Array.isArray(value) ? value.map(String) : []);
 const numbersIn = (value: Json | undefined): number[] => (Array.isArray(value) ? value.map(Number) : []);
 const membersIn = (data: JsonObject): { user: string; role: Role }[] =>
   data.members as unknown as { user: string; role: Role }[];

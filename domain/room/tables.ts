@@ -73,6 +73,24 @@ const messages: Table = {
   insertsAreNew: true,
 };
 
+/** What became of the files that were brought for a room; a file that is in none of these states may still be posted. */
+const roomFiles: Table = {
+  name: "room_files",
+  schema: "chat",
+  key: ["room_id", "file_id"],
+  columns: {
+    room_id: "text",
+    file_id: "text",
+    /** `posted`, `deleted` (with its message) or `voided` (its time was over before it was posted). */
+    state: "text",
+    /** The message that has it, and who posted that; null for `voided`. */
+    s: "int",
+    by: "text",
+  },
+  isFact: true,
+  insertsAreNew: false,
+};
+
 /** A room's history as clients get it: the public part of each event. */
 const roomEvents: Table = {
   name: "room_events",
@@ -93,4 +111,4 @@ const roomCommands: Table = {
   insertsAreNew: true,
 };
 
-export const roomTables = [rooms, memberships, userRooms, messages, roomEvents, roomCommands] as const;
+export const roomTables = [rooms, memberships, userRooms, messages, roomEvents, roomCommands, roomFiles] as const;

@@ -3,9 +3,9 @@ import { Id } from "./ids.ts";
 import { limits } from "./limits.ts";
 
 /** Text that every store can hold: no NUL, no half of a surrogate pair. */
-const text = (max: number) =>
+const text = (max: number, min = 1) =>
   z.string().check(
-    z.minLength(1),
+    z.minLength(min),
     z.maxLength(max),
     z.refine((value) => value.isWellFormed() && !value.includes("\u0000"), "must be well-formed text without NUL"),
   );
@@ -18,6 +18,12 @@ const Email = z
     z.regex(/^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$/, "must be an e-mail address"),
   );
 const Password = z.string().check(z.minLength(limits.passwordMinLength), z.maxLength(limits.passwordMaxLength));
+/** Ids of files, each once. */
+const Files = z.array(Id).check(
+  z.minLength(1),
+  z.maxLength(limits.filesPerMessage),
+  z.refine((files) => new Set(files).size === files.length, "must name each file once"),
+);
 const Ordinal = z.int().check(z.gte(1));
 
 /** What a client sends with each command, by the command's name: the `d` of its frame, the body of its HTTP request. */
@@ -37,9 +43,18 @@ export const commandInputs = {
   removeMember: z.strictObject({ room: Id, user: Id }),
   leaveRoom: z.strictObject({ room: Id }),
 
-  postMessage: z.strictObject({ room: Id, text: text(limits.textLength) }),
+  postMessage: z
+    .strictObject({ room: Id, text: z.optional(text(limits.textLength, 0)), files: z.optional(Files) })
+    .check(
+      z.refine((post) => Boolean(post.text || post.files), {
+        path: ["text"],
+        message: "must not be empty without files",
+      }),
+    ),
   editMessage: z.strictObject({ room: Id, message: Ordinal, text: text(limits.textLength) }),
   deleteMessage: z.strictObject({ room: Id, message: Ordinal }),
+
+  forwardFile: z.strictObject({ file: Id, room: Id }),
 } as const;
 
 /** The name of a command that a client may send. */

@@ -18,7 +18,7 @@ export function uuidV7Time(id: string): number {
 export type LaneId = `${Context}.${number}`;
 
 /** The bounded contexts that have lanes of their own. */
-export const contexts = ["accounts", "rooms"] as const;
+export const contexts = ["accounts", "rooms", "content"] as const;
 export type Context = (typeof contexts)[number];
 
 /** The context in a lane's name. */

@@ -27,6 +27,12 @@ export const limits = {
   resumeEvents: 1_000,
   /** Events in one page of history. */
   historyPage: 200,
+  /** Bytes of one file. */
+  fileBytes: 1_073_741_824,
+  /** Characters of a file's name; at least 1. */
+  fileNameLength: 255,
+  /** Files of one message. */
+  filesPerMessage: 10,
   /** How far ahead of the server a command id may be dated, in milliseconds. */
   idAheadMs: 120_000,
 } as const;

@@ -8,7 +8,7 @@ import type { LaneId } from "./ids.ts";
 export type Position = { readonly [lane in LaneId]?: readonly [epoch8: string, n: number] };
 
 const PositionShape = z.record(
-  z.string().check(z.regex(/^(accounts|rooms)\.\d{1,4}$/)),
+  z.string().check(z.regex(/^(accounts|rooms|content)\.\d{1,4}$/)),
   z.tuple([z.string().check(z.regex(/^[0-9a-f]{8}$/)), z.int().check(z.gte(0))]),
 );
 const prefix = "p1.";

@@ -28,6 +28,19 @@ export const refusalCodes = [
   "MessageNotFound",
   "MessageIsDeleted",
   "TooManyEdits",
+  // Files
+  "FileNotFound",
+  "FileTooLarge",
+  "LengthRequired",
+  "WrongDigest",
+  "StorageFull",
+  "BadRange",
+  "FileUnavailable",
+  "UploadCut",
+  "BlobNotFound",
+  "NodeNotFound",
+  "NodeExists",
+  "NotEnoughReplicas",
   // Try again
   "Busy",
   "Unavailable",
@@ -56,4 +69,6 @@ const retryable: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "DeadlinePassed",
   "LaneMoved",
   "NotCaughtUp",
+  "StorageFull",
+  "FileUnavailable",
 ]);

@@ -1,3 +1,4 @@
+import type { Schema } from "@connect-hub/domain/kernel";
 import { migrateSchema } from "@connect-hub/projections";
 import { sqlStateOf } from "./errors.ts";
 import { kyselyOver } from "./kyselyOver.ts";
@@ -7,7 +8,7 @@ import type { PostgresPool } from "./openPool.ts";
 const madeAtOnce = new Set(["23505", "42P06", "42P07", "42710"]);
 
 /** Brings a schema of the read tables up to date. Any number of processes may do so at once. */
-export async function migrate(pool: PostgresPool, schema: "auth" | "chat"): Promise<void> {
+export async function migrate(pool: PostgresPool, schema: Schema): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await migrateSchema(kyselyOver<unknown>(pool), schema);

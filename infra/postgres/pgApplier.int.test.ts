@@ -25,7 +25,7 @@ let pool: PostgresPool;
 beforeAll(async () => {
   database = await makeTestDatabase(inject("postgresUrl"));
   pool = openPool(database.url, { name: "test", byKeyOnly: true });
-  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "auth")]);
+  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "content"), migrate(pool, "auth")]);
 });
 
 afterAll(async () => {

@@ -13,11 +13,13 @@ const epoch = "e".repeat(32);
 const tables = [...accountModel.tables, ...roomModel.tables];
 let auth: TestDatabase;
 let chat: TestDatabase;
-let pools: { auth: PostgresPool; chat: PostgresPool };
+let pools: { auth: PostgresPool; chat: PostgresPool; content: PostgresPool };
 
 beforeAll(async () => {
   [auth, chat] = await Promise.all([makeTestDatabase(inject("postgresUrl")), makeTestDatabase(inject("postgresUrl"))]);
+  const content = openPool(chat.url, { name: "test", byKeyOnly: true });
   pools = {
+    content,
     auth: openPool(auth.url, { name: "test", byKeyOnly: true }),
     chat: openPool(chat.url, { name: "test", byKeyOnly: true }),
   };
@@ -25,7 +27,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([pools.auth.end(), pools.chat.end()]);
+  await Promise.all([pools.auth.end(), pools.chat.end(), pools.content.end()]);
   await Promise.all([auth.drop(), chat.drop()]);
 });
 
@@ -120,9 +122,9 @@ test("rows and checkpoint are of one snapshot, whatever is being written", async
 
 test("a database that is away is FactsUnavailable, and so are connections cut in the middle", async () => {
   const away = openPool("postgresql://nobody@127.0.0.1:1/none", { name: "test" });
-  await expect(pgFactSource({ auth: away, chat: away }, tables).load("rooms.0", ["rooms/r"])).rejects.toThrow(
-    FactsUnavailable,
-  );
+  await expect(
+    pgFactSource({ auth: away, chat: away, content: away }, tables).load("rooms.0", ["rooms/r"]),
+  ).rejects.toThrow(FactsUnavailable);
   await away.end();
   const source = pgFactSource(pools, tables);
   const other = openPool(chat.url, { name: "cutter", max: 1 });

@@ -59,7 +59,7 @@ beforeAll(async () => {
   database = await makeTestDatabase(inject("postgresUrl"));
   pool = openPool(database.url, { name: "test" });
   [auth, chat] = [kyselyOver<AuthTables>(pool), kyselyOver<ChatTables>(pool)];
-  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat")]);
+  await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "content")]);
   await fill(accountModel, [person("ann", "Ann", "active"), person("bob", null, "closed")]);
   await fill(roomModel, [
     ...["r1", "r2"].map(room),

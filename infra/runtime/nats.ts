@@ -7,7 +7,7 @@ import { remove, writeFileAtomic } from "./files.ts";
 import type { Launch, LaunchOptions, Recipe } from "./recipe.ts";
 
 /** The users that the top-level `nats.conf` knows, each with the rights that it lists there. */
-export const natsUsers = ["hub", "edge", "commands", "projector"] as const;
+export const natsUsers = ["hub", "edge", "commands", "projector", "placement"] as const;
 
 /** A user of the top-level `nats.conf`. */
 export type NatsUser = (typeof natsUsers)[number];
@@ -60,7 +60,7 @@ export const openNatsRecipe: Recipe = {
 /** The logins of all users, from the data folder's secrets. */
 export function natsLogins(folder: LaunchOptions["folder"]): Readonly<Record<NatsUser, NatsLogin>> {
   const login = (user: NatsUser): NatsLogin => ({ user, password: readOrMakeSecret(folder, `nats-${user}`) });
-  return { hub: login("hub"), edge: login("edge"), commands: login("commands"), projector: login("projector") };
+  return Object.fromEntries(natsUsers.map((user) => [user, login(user)])) as Record<NatsUser, NatsLogin>;
 }
 
 function natsLaunch(configuration: string, dataFolder: string, port: number): Launch {

@@ -40,18 +40,23 @@ test("nobody without a name gets in", async () => {
   expect(await say(undefined)).toContain("Authorization Violation");
 });
 
-const all = ["hub", "edge", "commands", "projector"] as const;
+const all = ["hub", "edge", "commands", "projector", "placement"] as const;
 
 /** Who may publish what; everyone else may not. */
 const rights: readonly (readonly [subject: string, allowed: readonly NatsUser[]])[] = [
   ["cmd.rooms.0.writer", ["edge"]],
+  ["sys.placement.content.0.writer", ["placement"]],
+  ["sys.placement.rooms.0.writer", []],
+  ["sys.operator.content.0.writer", ["hub"]],
+  ["sys.edge.content.0.writer", []],
   ["log.rooms.0.01234567", ["commands"]],
   ["live.room.x", ["commands"]],
   ["beat.rooms.0", ["commands"]],
   ["_INBOX_edge.x", ["commands"]],
   ["_INBOX_commands.x", []],
   ["_INBOX_projector.x", []],
-  ["_INBOX_hub.x", []],
+  ["_INBOX_placement.x", ["commands"]],
+  ["_INBOX_hub.x", ["commands"]],
   ["_INBOX.x", []],
   ["$KV.lanes.rooms.0", ["hub"]],
   ["$KV.lanes.reactor.rooms.0.01234567", ["hub", "commands"]],
@@ -82,8 +87,9 @@ describe("publishing", () => {
 /** Who may listen to what. */
 const ears: readonly (readonly [subject: string, allowed: readonly NatsUser[]])[] = [
   ["cmd.>", ["commands"]],
+  ["sys.>", ["commands"]],
   ["live.>", ["hub", "edge"]],
-  ["beat.>", ["hub", "edge", "commands"]],
+  ["beat.>", ["hub", "edge", "commands", "placement"]],
   ["_INBOX_edge.>", ["edge"]],
   ["_INBOX_hub.>", ["hub"]],
   ["_INBOX.>", []],

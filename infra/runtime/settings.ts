@@ -14,6 +14,7 @@ export const backendSettings = {
   HUB_PREFIX: z.string().default(""),
   HUB_AUTH_URL: z.string(),
   HUB_CHAT_URL: z.string(),
+  HUB_CONTENT_URL: z.string(),
   HUB_VAULT_URL: z.string(),
   /** The path of the file with the vault's root key. */
   HUB_VAULT_ROOT: z.string(),

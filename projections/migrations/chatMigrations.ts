@@ -71,4 +71,16 @@ export const chatMigrations: { readonly [name: string]: Migration } = {
       await checkpointsTable("chat").execute(db);
     },
   },
+  "0002RoomFiles": {
+    async up(db) {
+      await sql`create table chat.room_files (
+        room_id text collate "C",
+        file_id text collate "C",
+        state text,
+        s bigint,
+        by text,
+        primary key (room_id, file_id)
+      )`.execute(db);
+    },
+  },
 };

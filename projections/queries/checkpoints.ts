@@ -3,7 +3,7 @@ import type { LaneId } from "@connect-hub/domain/values";
 import type { ExpressionBuilder, Kysely } from "kysely";
 import { jsonObjectFrom } from "kysely/helpers/postgres";
 import type { LaneCheckpoint } from "../applier.ts";
-import type { AuthTables, ChatTables } from "../tables.ts";
+import type { AuthTables, ChatTables, ContentTables } from "../tables.ts";
 
 const columns = ["lane", "n", "hash", "epoch", "generation", "facts_version as factsVersion", "halted", "at"] as const;
 
@@ -15,6 +15,11 @@ export async function accountCheckpoints(db: Kysely<AuthTables>): Promise<LaneCh
 /** The checkpoints of the lanes of rooms. */
 export async function roomCheckpoints(db: Kysely<ChatTables>): Promise<LaneCheckpoint[]> {
   return (await db.selectFrom("chat.checkpoints").select(columns).orderBy("lane").execute()).map(withLane);
+}
+
+/** The checkpoints of the lane of content. */
+export async function contentCheckpoints(db: Kysely<ContentTables>): Promise<LaneCheckpoint[]> {
+  return (await db.selectFrom("content.checkpoints").select(columns).orderBy("lane").execute()).map(withLane);
 }
 
 /** The checkpoint of one lane, as part of a statement, so that it is of the same snapshot as the rest. */

@@ -33,6 +33,7 @@ beforeAll(async () => {
     HUB_NATS_URL: nats.url,
     HUB_AUTH_URL: postgres.url,
     HUB_CHAT_URL: postgres.url,
+    HUB_CONTENT_URL: postgres.url,
     HUB_VAULT_URL: postgres.url,
     HUB_VALKEY_URL: valkey.url,
     HUB_LOG_LEVEL: "silent",

@@ -337,6 +337,22 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     return refused(a, command("editMessage", { room, message, text: "once more" }));
   },
 
+  // Files
+  FileNotFound: () => refused(a, command("postMessage", { room, files: [randomUUID()] })),
+  FileTooLarge: () => withWriter("FileTooLarge"),
+  LengthRequired: () => withWriter("LengthRequired"),
+  WrongDigest: () => withWriter("WrongDigest"),
+  StorageFull: () => withWriter("StorageFull"),
+  BadRange: () => withWriter("BadRange"),
+  FileUnavailable: () => withWriter("FileUnavailable"),
+  UploadCut: () => withWriter("UploadCut"),
+
+  // Told to operators and services alone
+  BlobNotFound: () => withWriter("BlobNotFound"),
+  NodeNotFound: () => withWriter("NodeNotFound"),
+  NodeExists: () => withWriter("NodeExists"),
+  NotEnoughReplicas: () => withWriter("NotEnoughReplicas"),
+
   // Try again
   Busy: () => withWriter("Busy"),
   Unavailable: () => withWriter(undefined),

@@ -26,7 +26,12 @@ beforeAll(async () => {
   pool = openPool(box.databaseUrl, { name: "test" });
   dataDir = mkdtempSync(join(tmpdir(), "connect-hub-projections-"));
   mkdirSync(join(dataDir, "run"));
-  const urls = { authUrl: box.databaseUrl, chatUrl: box.databaseUrl, vaultUrl: box.databaseUrl };
+  const urls = {
+    authUrl: box.databaseUrl,
+    chatUrl: box.databaseUrl,
+    contentUrl: box.databaseUrl,
+    vaultUrl: box.databaseUrl,
+  };
   const unused = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1, laneBytes: 1 };
   const vaultRoot = String(box.env.HUB_VAULT_ROOT);
   const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix: box.prefix, roomLanes: 1 };

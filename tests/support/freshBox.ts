@@ -35,10 +35,16 @@ export async function freshBox(servers: {
   const pool = openPool(databaseUrl, { name: "tests", max: 1 });
   await migrate(pool, "auth");
   await migrate(pool, "chat");
+  await migrate(pool, "content");
   await pool.end();
   const link = await connectNats({ url: servers.natsUrl, name: "tests" });
   const rooms = Array.from({ length: servers.roomLanes ?? 1 }, (_, k): LaneId => `rooms.${k}`);
-  await provisionLanes(link, { prefix, lanes: ["accounts.0", ...rooms], replicas: 1, maxBytes: 1024 ** 3 });
+  await provisionLanes(link, {
+    prefix,
+    lanes: ["accounts.0", ...rooms, "content.0"],
+    replicas: 1,
+    maxBytes: 1024 ** 3,
+  });
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
   return {
     prefix,
@@ -49,6 +55,7 @@ export async function freshBox(servers: {
       HUB_PREFIX: prefix,
       HUB_AUTH_URL: databaseUrl,
       HUB_CHAT_URL: databaseUrl,
+      HUB_CONTENT_URL: databaseUrl,
       HUB_VAULT_URL: databaseUrl,
       HUB_VAULT_ROOT: join(folder, "root.key"),
       HUB_LOG_LEVEL: "warn",

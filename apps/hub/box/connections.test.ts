@@ -8,6 +8,7 @@ const connections: Connections = {
   natsLogins: { hub: login("hub"), edge: login("edge"), commands: login("commands"), projector: login("projector") },
   authUrl: "postgresql://a",
   chatUrl: "postgresql://c",
+  contentUrl: "postgresql://f",
   vaultUrl: "postgresql://v",
   vaultRoot: "/data/secrets/vault-root",
   valkeyUrl: "redis://v",

@@ -11,9 +11,10 @@ const login = z.object({ user: z.string(), password: z.string() });
 const schema = z.object({
   natsUrl: z.string(),
   /** Who signs in to NATS as what; an app that is missing signs in by what the environment or the URL says. */
-  natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login }).partial(),
+  natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login, placement: login }).partial(),
   authUrl: z.string(),
   chatUrl: z.string(),
+  contentUrl: z.string(),
   vaultUrl: z.string(),
   /** The file with the vault's root key. */
   vaultRoot: z.string(),
@@ -38,12 +39,13 @@ export function connectionsOf(servers: BoxServers, config: HubConfig, folder: Da
     natsLogins: servers.natsLogins ?? hub,
     authUrl: config.urls.auth ?? servers.postgres.url,
     chatUrl: config.urls.chat ?? servers.postgres.url,
+    contentUrl: config.urls.content ?? servers.postgres.url,
     vaultUrl: config.urls.vault ?? servers.postgres.url,
     vaultRoot: config.vaultRoot ?? join(folder.secrets, "vault-root"),
     valkeyUrl: servers.valkey.url,
     prefix: config.prefix,
     roomLanes: config.roomLanes,
-    laneBytes: config.laneBytes ?? laneBytesFor(servers.nats.dataFolder, config.roomLanes + 1),
+    laneBytes: config.laneBytes ?? laneBytesFor(servers.nats.dataFolder, config.roomLanes + 2),
     host: config.host,
     port,
   };
@@ -98,6 +100,7 @@ export function appEnvironment(
     HUB_NATS_URL: connections.natsUrl,
     HUB_AUTH_URL: connections.authUrl,
     HUB_CHAT_URL: connections.chatUrl,
+    HUB_CONTENT_URL: connections.contentUrl,
     HUB_VAULT_URL: connections.vaultUrl,
     HUB_VAULT_ROOT: connections.vaultRoot,
     HUB_VALKEY_URL: connections.valkeyUrl,

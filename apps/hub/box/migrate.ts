@@ -1,3 +1,4 @@
+import type { Schema } from "@connect-hub/domain/kernel";
 import { contexts, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, provisionLanes } from "@connect-hub/jetstream";
 import { migrate as migrateSchema, openPool } from "@connect-hub/postgres";
@@ -15,6 +16,7 @@ export async function migrate(connections: Connections, onProgress: (message: st
     makeLanes(connections),
     makeSchema(connections.authUrl, "auth"),
     makeSchema(connections.chatUrl, "chat"),
+    makeSchema(connections.contentUrl, "content"),
     makeVault(connections),
   ]);
 }
@@ -35,9 +37,9 @@ async function makeLanes(connections: Connections): Promise<void> {
   }
 }
 
-/** All lanes of a system: accounts always have one. */
+/** All lanes of a system: accounts and content always have one. */
 export function lanesOf(roomLanes: number): readonly LaneId[] {
-  const count = { accounts: 1, rooms: roomLanes };
+  const count = { accounts: 1, rooms: roomLanes, content: 1 };
   return contexts.flatMap((context) => Array.from({ length: count[context] }, (_, k): LaneId => `${context}.${k}`));
 }
 
@@ -50,7 +52,7 @@ async function makeVault({ vaultUrl, vaultRoot }: Connections): Promise<void> {
   }
 }
 
-async function makeSchema(url: string, schema: "auth" | "chat"): Promise<void> {
+async function makeSchema(url: string, schema: Schema): Promise<void> {
   const pool = openPool(url, { name: "hub migrate", max: 1, statementTimeoutMs: 60_000 });
   try {
     await migrateSchema(pool, schema);

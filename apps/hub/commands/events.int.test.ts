@@ -25,6 +25,7 @@ beforeAll(async () => {
     natsLogins: {},
     authUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
     chatUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
+    contentUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
     vaultUrl: "postgres://someone:hidden@127.0.0.1:1/hub",
     vaultRoot: "/somewhere/vault-root",
     valkeyUrl: "redis://127.0.0.1:1",

@@ -75,10 +75,11 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
   }
 }
 
-function schemaPlaces({ authUrl, chatUrl, vaultUrl }: Connections): DataPlace[] {
+function schemaPlaces({ authUrl, chatUrl, contentUrl, vaultUrl }: Connections): DataPlace[] {
   return [
     { what: "accounts, settings, sessions", kind: "schema", where: `auth in ${withoutPassword(authUrl)}` },
     { what: "rooms, memberships, messages, history", kind: "schema", where: `chat in ${withoutPassword(chatUrl)}` },
+    { what: "files, blobs, replicas, nodes", kind: "schema", where: `content in ${withoutPassword(contentUrl)}` },
     {
       what: "the keys of what is sealed, themselves sealed",
       kind: "schema",
