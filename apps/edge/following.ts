@@ -5,6 +5,8 @@ import {
   clientEventOf,
   type DomainEvent,
   decodeBeat,
+  EpochOver,
+  epoch8,
   type FactSource,
   factRef,
   followLane,
@@ -65,8 +67,10 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
     subscribe(room) {
       const heard = subscribeLive(link, names.liveRoom(room), (message) => {
         const live = readLiveFrame(message);
-        const lane = lanes.get().ofRoom(room).lane.id;
-        if (live?.lane === lane && live.term >= known.termOf(lane)) feeds.live(room, live.frame);
+        const { lane } = lanes.get().ofRoom(room);
+        // A writer of another epoch may wake up with a frame in its hands.
+        if (live?.lane !== lane.id || live.epoch8 !== epoch8(lane.epoch)) return;
+        if (live.term >= known.termOf(lane.id)) feeds.live(room, live.frame);
       });
       return () => heard.unsubscribe();
     },

@@ -1,4 +1,12 @@
-import { type Commit, CorruptCommit, decodeCommit, hashCommit, type Lane, rootsHold } from "@connect-hub/domain/kernel";
+import {
+  type Commit,
+  CorruptCommit,
+  decodeCommit,
+  epochFault,
+  hashCommit,
+  type Lane,
+  rootsHold,
+} from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 
 /** What a look at every commit of a lane found. */
@@ -14,7 +22,7 @@ export interface LaneVerdict {
   readonly fault?: { readonly n: number; readonly what: string };
 }
 
-/** Reads a lane up to its present head and checks its chain: numbers, hashes, terms, instants, roots of the entries. */
+/** Reads a lane up to its present head and checks its chain: numbers, hashes, epochs, terms, instants, roots of the entries. */
 export async function verifyLane(lane: Lane, signal: AbortSignal): Promise<LaneVerdict> {
   const last = await lane.lastNumber();
   let [commits, events, head] = [0, 0, ""];
@@ -30,7 +38,9 @@ export async function verifyLane(lane: Lane, signal: AbortSignal): Promise<LaneV
       events += commit.entries.reduce((sum, entry) => sum + entry.events.length, 0);
       head = hashCommit(bytes);
       before = commit;
-      if (n === last) return verdict();
+      if (n !== last) continue;
+      if (commit.epoch === lane.epoch) return verdict();
+      return { ...verdict(), fault: { n, what: `it is of epoch ${commit.epoch}, but the lane is in ${lane.epoch}` } };
     }
   }
   return verdict();
@@ -46,8 +56,10 @@ interface Place {
 
 function faultOf(commit: Commit, { lane, n, head, before }: Place): string | undefined {
   if (commit.lane !== lane.id) return `it says that it is of lane ${commit.lane}`;
-  if (commit.epoch !== lane.epoch) return `it says that it is of epoch ${commit.epoch}`;
   if (commit.n !== n) return `it says that it is commit ${commit.n}`;
+  // Before a restore the lane was in other epochs; each begins with a commit that names the one before.
+  const otherEpoch = epochFault(commit, before?.epoch);
+  if (otherEpoch !== undefined) return otherEpoch;
   if (commit.prevHash !== head) return "it does not follow the commit before it";
   if (before !== undefined && commit.at < before.at) return "it is older than the commit before it";
   if (before !== undefined && commit.term < before.term) return "its term is older than that of the commit before it";

@@ -1,6 +1,6 @@
 import type { AppendRefusal, Lane } from "./ports.ts";
 
-/** `lost`: other bytes stand at that number; another writer has the lane. */
+/** `lost`: other bytes stand at that number, so another writer has the lane; or the lane is in another epoch. */
 export type SureOutcome = "stored" | "lost" | { readonly refused: AppendRefusal };
 
 /**
@@ -22,6 +22,8 @@ export async function appendSurely(
       if (there !== "unreadable" && there !== undefined) {
         return Buffer.compare(there.bytes, bytes) === 0 ? "stored" : "lost";
       }
+    } else if (outcome === "epochOver") {
+      return "lost";
     } else if (outcome !== "unclear") {
       // A refusal is certain only if no earlier sending of the same bytes may still land.
       if (attempt === 0) return outcome;

@@ -84,6 +84,7 @@ const refusalsByErrorCode: { readonly [code: string]: RefusalCode } = {
   FactsUnavailable: "Unavailable",
   VaultUnavailable: "Unavailable",
   LogUnavailable: "Unavailable",
+  EpochOver: "LaneMoved",
 };
 const maxRounds = 3;
 const foreignWaitMs = 5_000;

@@ -3,6 +3,7 @@ import { roomModel } from "../room/index.ts";
 import { golden } from "../testing/golden.ts";
 import { decodePosition, encodePosition, mergeTokens } from "../values/position.ts";
 import { decodeBeat, encodeBeat } from "./beat.ts";
+import { changesOfCommandRows, changesOfCommit } from "./changesOfCommit.ts";
 import {
   type CommitHead,
   CorruptCommit,
@@ -15,6 +16,7 @@ import {
   type StoredEvent,
 } from "./commit.ts";
 import { derivedId, idOfKeyedHash, laneOf } from "./derivedId.ts";
+import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
 import { liveFrames } from "./liveFrames.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
 import { seal, unseal } from "./sealing.ts";
@@ -66,6 +68,17 @@ describe("the stored formats", () => {
 
   test("take-over commit", () => {
     expect(Buffer.from(encodeCommit({ ...head, n: 1, prevHash: "" }, [])).toString()).toBe(golden("take-over"));
+  });
+
+  test("commit that begins an epoch", () => {
+    const end = { lane: "rooms.0", n: 2, hash: golden("commit hash"), epoch: head.epoch, term: 1 } as const;
+    const bytes = encodeEpochBegan({ ...end, nowMs: Date.parse(at) }, "89abcdef".repeat(4), new Uint8Array(16));
+    expect(Buffer.from(bytes).toString()).toBe(golden("epoch began"));
+    const commit = decodeCommit(bytes);
+    expect(rootsHold(commit)).toBe(true);
+    expect(epochFault(commit, head.epoch)).toBeUndefined();
+    expect(changesOfCommit(commit, roomModel, new Map())).toEqual([]);
+    expect(changesOfCommandRows(commit)).toEqual([]);
   });
 
   test("leaf and root", () => {

@@ -5,6 +5,7 @@ export * from "./command.ts";
 export * from "./commandBus.ts";
 export * from "./commit.ts";
 export * from "./derivedId.ts";
+export * from "./epochBegan.ts";
 export * from "./event.ts";
 export * from "./fact.ts";
 export * from "./factsVersion.ts";

@@ -15,8 +15,9 @@ import { KeyWindow } from "./keyWindow.ts";
 import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
+import { EpochOver } from "./ports.ts";
 import { publishFrames } from "./publishFrames.ts";
-import { checkClock, type Taken, takeOver, type WriterPosition } from "./takeOver.ts";
+import { checkClock, type Taken, TakeOverFailed, takeOver, type WriterPosition } from "./takeOver.ts";
 
 /** The one writer of a lane: gathers commands while an append is under way, decides them in order, commits them together. */
 export class LaneWriter {
@@ -199,7 +200,7 @@ export class LaneWriter {
       this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
     }
     const events = accepted.flatMap((item) => item.events);
-    publishFrames(events, { ...scope.place, term: this.#term }, this.#options, this.#beats);
+    publishFrames(events, { ...scope.place, epoch: lane.epoch, term: this.#term }, this.#options, this.#beats);
   }
 
   /** Something that the decision wants is not in memory: fetches it and tries again. */
@@ -267,7 +268,8 @@ export class LaneWriter {
 
   async #checkClock(): Promise<void> {
     await checkClock(this.#options.lane, this.#options.now).catch((error: unknown) => {
-      if (error instanceof Error && "code" in error && error.code === "TakeOverFailed") this.#end(error.message);
+      const mustEnd = error instanceof TakeOverFailed || error instanceof EpochOver;
+      if (mustEnd) this.#end(error.message);
     });
   }
 

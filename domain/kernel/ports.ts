@@ -10,14 +10,18 @@ export interface StoredCommit {
 
 /**
  * What is known of an append afterwards. `unclear`: no answer came; it may or may not be stored, or be stored later.
+ * `epochOver`: the lane goes on in another epoch, and nothing of this one is in it unless it was copied there.
  * `refused`: this append is not stored and never will be; that says nothing of an earlier, unclear one of the same bytes.
  */
-export type AppendOutcome = "stored" | "wrongLast" | "unclear" | { readonly refused: AppendRefusal };
+export type AppendOutcome = "stored" | "wrongLast" | "unclear" | "epochOver" | { readonly refused: AppendRefusal };
 
 /** `full`: the log's reserve on the disk is used up. `tooLarge`: no log takes that many bytes at once. */
 export type AppendRefusal = "full" | "tooLarge";
 
-/** One epoch of one lane. All methods throw `LogUnavailable` when the log can't be reached, unless they say otherwise. */
+/**
+ * One epoch of one lane. All methods throw `LogUnavailable` when the log can't be reached and `EpochOver` when the lane has
+ * gone on in another epoch, unless they say otherwise.
+ */
 export interface Lane {
   readonly id: LaneId;
   /** 32 hex digits. */
@@ -36,7 +40,20 @@ export interface Lane {
 
 /** The log can't be reached: try again. */
 export class LogUnavailable extends Error {
-  readonly code = "LogUnavailable";
+  readonly code: "LogUnavailable" | "EpochOver" = "LogUnavailable";
+}
+
+/** The lane goes on in another epoch. Whoever holds this one has to begin anew: what it knows may not have happened there. */
+export class EpochOver extends LogUnavailable {
+  override readonly code = "EpochOver";
+  readonly retryable = true;
+
+  constructor(
+    readonly lane: LaneId,
+    readonly epoch: string,
+  ) {
+    super(`${lane} is not in epoch ${epoch} any more: it was restored; begin anew with the epoch it is in`);
+  }
 }
 
 /** Where the served read tables of a context stand for one lane. */

@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
-import type { Lane, StoredCommit } from "../kernel/ports.ts";
+import { EpochOver, type Lane, type StoredCommit } from "../kernel/ports.ts";
 
 /** What the contract needs of an adapter: an empty lane, and something that frees it. */
 export interface LaneUnderTest {
   readonly lane: Lane;
   /** A second handle on the same lane, as another process would hold it. */
   readonly other: Lane;
+  /** The lane goes on in another epoch, as after a restore; both handles hold the former one. */
+  endEpoch(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,19 @@ export function laneFeatures(open: () => Promise<LaneUnderTest>): void {
     const waiting = reading.next();
     aborting.abort();
     expect((await waiting).done).toBe(true);
+  });
+
+  laneTest("when the lane goes on in another epoch, nothing is appended to or read from this one", async (under) => {
+    const { lane, other } = under;
+    await appendMany(lane, 1, 2);
+    const reading = other.read(3, new AbortController().signal)[Symbol.asyncIterator]().next();
+    const ended = expect(reading).rejects.toThrow(EpochOver);
+    await under.endEpoch();
+    await ended;
+    expect(await lane.append(bytesOf(3), 2)).toBe("epochOver");
+    await expect(other.lastNumber()).rejects.toThrow(EpochOver);
+    await expect(other.readAt(1)).rejects.toThrow(EpochOver);
+    await expect(other.time()).rejects.toThrow(EpochOver);
   });
 
   laneTest("a reader whose signal has aborted gives nothing", async ({ lane }) => {

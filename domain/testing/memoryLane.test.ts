@@ -8,7 +8,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 describe("the lane in memory", () => {
   laneFeatures(async () => {
     const lane = memoryLane();
-    return { lane, other: lane, close: async () => undefined };
+    return { lane, other: lane, endEpoch: async () => lane.endEpoch(), close: async () => undefined };
   });
 });
 

@@ -1,5 +1,5 @@
 import type { AppendOutcome, AppendRefusal, Lane, StoredCommit } from "../kernel/ports.ts";
-import { LogUnavailable } from "../kernel/ports.ts";
+import { EpochOver, LogUnavailable } from "../kernel/ports.ts";
 import type { LaneId } from "../values/ids.ts";
 
 /**
@@ -27,6 +27,8 @@ export interface MemoryLane extends Lane {
   appendForeign(bytes: Uint8Array): number;
   /** While set, reads throw `LogUnavailable`, readers see nothing new and appends are unclear and not stored. */
   away: boolean;
+  /** The lane goes on in another epoch: this one is over for whoever holds it. */
+  endEpoch(): void;
 }
 
 interface MemoryLaneOptions {
@@ -49,6 +51,9 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
   const readers = new Set<() => void>();
   let appends = 0;
   let away = false;
+  let isOver = false;
+  const id = options.id ?? "rooms.0";
+  const epoch = options.epoch ?? "00000000000000000000000000000000";
 
   const wakeReaders = () => {
     for (const wake of [...readers]) wake();
@@ -65,11 +70,12 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
   };
   const reachable = () => {
     if (away) throw new LogUnavailable("The log is switched away.");
+    if (isOver) throw new EpochOver(id, epoch);
   };
 
   return {
-    id: options.id ?? "rooms.0",
-    epoch: options.epoch ?? "00000000000000000000000000000000",
+    id,
+    epoch,
     commits: stored,
     get appends() {
       return appends;
@@ -84,10 +90,15 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
     failNext: (...more) => void faults.push(...more),
     release: () => held.splice(0).filter(({ bytes, expectedLast }) => storeIf(bytes, expectedLast) === "stored").length,
     appendForeign: store,
+    endEpoch() {
+      isOver = true;
+      wakeReaders();
+    },
 
     async append(bytes, expectedLast) {
       appends += 1;
       await options.beforeAppend?.();
+      if (isOver && !away) return "epochOver";
       const fault = away ? "unclearNotStored" : faults.shift();
       if (fault === "unclearStored") storeIf(bytes, expectedLast);
       if (fault === "unclearStoredLater") held.push({ bytes: bytes.slice(), expectedLast });
@@ -111,6 +122,7 @@ export function memoryLane(options: MemoryLaneOptions = {}): MemoryLane {
     async *read(from, signal) {
       let next = from;
       while (!signal.aborted) {
+        if (!away) reachable();
         const batch = away ? [] : stored.slice(next - 1, next - 1 + readBatch);
         if (batch.length === 0) {
           await wakened(readers, signal);

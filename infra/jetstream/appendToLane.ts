@@ -1,6 +1,6 @@
 import type { AppendOutcome, Lane } from "@connect-hub/domain/kernel";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
-import { headers, type Msg } from "@nats-io/nats-core";
+import { errors, headers, type Msg } from "@nats-io/nats-core";
 import type { NatsLink } from "./connectNats.ts";
 
 const ackTimeoutMs = 2_000;
@@ -10,11 +10,15 @@ const unclearPauseMs = 50;
 const overheadBytes = 1_024;
 /** "The store failed", which is how a full log is refused too. Source: nats-server's errors.json. */
 const storeFailedCode = 10077;
+/** "Invalid operation on sealed stream". Source: nats-server's errors.json. */
+const streamSealedCode = 10109;
 
 interface AppendTarget {
   readonly subject: string;
   readonly stream: string;
   readonly manager: JetStreamManager;
+  /** Whether the lane is in another epoch by now. */
+  isOver(): Promise<boolean>;
 }
 
 /**
@@ -27,39 +31,42 @@ export function laneAppender(link: NatsLink, target: AppendTarget): Lane["append
     if (maxPayload !== undefined && bytes.length + overheadBytes > maxPayload) return { refused: "tooLarge" };
     if (!(await link.whenConnected(ackTimeoutMs))) return "unclear";
     const answer = await requestAck(link, target.subject, bytes, expectedLast);
-    const outcome = answer === undefined ? "unclear" : outcomeOf(answer, target.stream, expectedLast);
+    const outcome = typeof answer === "string" ? answer : outcomeOf(answer, target.stream, expectedLast);
+    // Its stream is gone or was sealed: that is how an epoch ends.
+    if (outcome === "noStream" && (await target.isOver())) return "epochOver";
     if (outcome === "storeFailed") return (await isFull(target, bytes.length)) ? { refused: "full" } : "unclear";
-    if (outcome === "unclear") await new Promise((resolve) => setTimeout(resolve, unclearPauseMs));
-    return outcome;
+    if (outcome !== "unclear" && outcome !== "noStream") return outcome;
+    await new Promise((resolve) => setTimeout(resolve, unclearPauseMs));
+    return "unclear";
   };
 }
 
-/** The server's answer; undefined when none came, or when the connection went away first. */
+/** The server's answer; `noStream` when nobody has the subject, `unclear` when none came or the connection went away first. */
 async function requestAck(
   link: NatsLink,
   subject: string,
   bytes: Uint8Array,
   expectedLast: number,
-): Promise<Msg | undefined> {
+): Promise<Msg | "unclear" | "noStream"> {
   const expectation = headers();
   expectation.set("Nats-Expected-Last-Sequence", String(expectedLast));
   let stop: () => void = () => undefined;
-  const lost = new Promise<undefined>((resolve) => {
+  const lost = new Promise<"unclear">((resolve) => {
     stop = link.onEvent((event) => {
-      if (event.type === "disconnected" || event.type === "closed") resolve(undefined);
+      if (event.type === "disconnected" || event.type === "closed") resolve("unclear");
     });
   });
   try {
     const ack = link.nc.request(subject, bytes, { headers: expectation, timeout: ackTimeoutMs });
-    return await Promise.race([ack.catch(() => undefined), lost]);
-  } catch {
-    return undefined;
+    return await Promise.race([ack, lost]);
+  } catch (error) {
+    return error instanceof errors.RequestError && error.isNoResponders() ? "noStream" : "unclear";
   } finally {
     stop();
   }
 }
 
-function outcomeOf(answer: Msg, stream: string, expectedLast: number): AppendOutcome | "storeFailed" {
+function outcomeOf(answer: Msg, stream: string, expectedLast: number): AppendOutcome | "storeFailed" | "noStream" {
   const ack = parseAck(answer);
   if (ack?.stream === stream && ack.seq === expectedLast + 1) return "stored";
   switch (ack?.error?.err_code) {
@@ -68,6 +75,8 @@ function outcomeOf(answer: Msg, stream: string, expectedLast: number): AppendOut
       return "wrongLast";
     case storeFailedCode:
       return "storeFailed";
+    case streamSealedCode:
+      return "noStream";
     default:
       return "unclear";
   }

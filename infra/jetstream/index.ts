@@ -5,6 +5,15 @@ export type { LaneDifference } from "./errors.ts";
 export { listLanes } from "./laneRegistry.ts";
 export type { LinkEvent } from "./linkEvents.ts";
 export { type LiveMessage, natsLiveBus, subscribeLive } from "./liveBus.ts";
+export {
+  enterEpoch,
+  fixLaneCounts,
+  type NextEpoch,
+  openNextEpoch,
+  removeFormerEpochs,
+  sealLane,
+  setReserve,
+} from "./nextEpoch.ts";
 export { openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
 export { reactorCheckpoint } from "./reactorCheckpoint.ts";

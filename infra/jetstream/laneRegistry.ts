@@ -34,6 +34,11 @@ export async function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): P
   return standing;
 }
 
+/** Writes the entry of a lane, whatever stood there: the lane is in that epoch from now on. */
+export async function putLane(registry: KV, lane: LaneId, entry: LaneEntry): Promise<void> {
+  await registry.put(lane, JSON.stringify(entry));
+}
+
 /**
  * Fixes how many lanes `context` has, the first time. Throws `LaneCountFixed` when it was another number: where a room
  * lies depends on it, so that changing it means copying the log.
@@ -53,6 +58,15 @@ export async function readLaneEntry(link: NatsLink, prefix: string, lane: LaneId
   });
   if (entry === undefined) throw new LaneNotFound(lane);
   return entry;
+}
+
+/** Whether the registry says that `lane` is in another epoch by now. False when it can't be read. */
+export async function isEpochOver(link: NatsLink, prefix: string, lane: LaneId, epoch: string): Promise<boolean> {
+  try {
+    return (await readLaneEntry(link, prefix, lane)).epoch !== epoch;
+  } catch {
+    return false;
+  }
 }
 
 /** All lanes there are, in the order of their names. Throws `LogUnavailable`. */

@@ -4,6 +4,7 @@ import { laneFeatures } from "@connect-hub/domain/testing";
 import { DiscardPolicy, jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { connectNats, type NatsLink } from "./connectNats.ts";
+import { enterEpoch, openNextEpoch, removeFormerEpochs, sealLane } from "./nextEpoch.ts";
 import { openLane } from "./openLane.ts";
 import { provisionLanes } from "./provisionLanes.ts";
 
@@ -30,6 +31,14 @@ describe("a lane on JetStream", () => {
     return {
       lane,
       other,
+      async endEpoch() {
+        const next = { prefix, lane: "rooms.0" as const, epoch: randomBytes(16).toString("hex"), ...small };
+        await openNextEpoch(link, link, next);
+        await sealLane(link, prefix, "rooms.0");
+        expect(await other.append(new Uint8Array(1), await lane.lastNumber())).toBe("unclear");
+        await enterEpoch(link, next);
+        await removeFormerEpochs(link, { prefix, present: [streamOf(next.epoch, prefix)] });
+      },
       close: async () => void (await link.nc.request(`$JS.API.STREAM.DELETE.${streamOf(lane.epoch, prefix)}`)),
     };
   });

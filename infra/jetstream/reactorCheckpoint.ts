@@ -6,7 +6,7 @@ import type { NatsLink } from "./connectNats.ts";
  * Keeps a lane's reactor's checkpoint beside the registry of the lanes, under `reactor.<lane>.<epoch8>`. Throws
  * `LogUnavailable`.
  */
-export function reactorCheckpoint(link: NatsLink, prefix: string, lane: Lane): ReactorCheckpoint {
+export function reactorCheckpoint(link: NatsLink, prefix: string, lane: Pick<Lane, "id" | "epoch">): ReactorCheckpoint {
   const key = `reactor.${lane.id}.${epoch8(lane.epoch)}`;
   let bucket: Promise<KV> | undefined;
   const withBucket = async <T>(use: (registry: KV) => Promise<T>): Promise<T> => {

@@ -1,4 +1,4 @@
-import type { StoredCommit } from "@connect-hub/domain/kernel";
+import { EpochOver, type StoredCommit } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
 import type { NatsLink } from "./connectNats.ts";
@@ -7,8 +7,11 @@ import { type LanePull, openLanePull } from "./lanePull.ts";
 
 export interface ReadTarget {
   readonly lane: LaneId;
+  readonly epoch: string;
   readonly stream: string;
   readonly manager: JetStreamManager;
+  /** Whether the lane is in another epoch by now. */
+  isOver(): Promise<boolean>;
 }
 
 const retryPauseMs = 100;
@@ -62,6 +65,7 @@ async function tryToOpen(
     return link.connected ? await openLanePull(link, target, from, signal) : undefined;
   } catch (error) {
     if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) return undefined;
+    if (await target.isOver()) throw new EpochOver(target.lane, target.epoch);
     throw new LaneUnsound(target.lane, [{ field: "stream", is: "missing", must: target.stream }]);
   }
 }

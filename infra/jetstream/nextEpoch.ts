@@ -1,0 +1,132 @@
+import { type AppendOutcome, type Lane, LogUnavailable, subjects } from "@connect-hub/domain/kernel";
+import type { Context, LaneId } from "@connect-hub/domain/values";
+import { JetStreamApiCodes, type JetStreamManager, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
+import { laneAppender } from "./appendToLane.ts";
+import type { NatsLink } from "./connectNats.ts";
+import { hasApiCode, LaneUnsound } from "./errors.ts";
+import { createRegistry, findLane, fixLaneCount, putLane } from "./laneRegistry.ts";
+import { laneStreamConfig, laneStreamDifferences } from "./laneStream.ts";
+
+// How a lane goes on in another epoch, as a restore does it: the stream of the next epoch is made and filled while nobody
+// knows of it, the former one is closed for ever, the registry is told, the former one is removed.
+
+export interface NextEpochOptions {
+  readonly prefix: string;
+  readonly lane: LaneId;
+  /** 32 hex digits. */
+  readonly epoch: string;
+  readonly replicas: number;
+  readonly maxBytes: number;
+}
+
+/** The stream of an epoch that the registry does not name yet. */
+export interface NextEpoch {
+  /** The last number in it; more than 0 when an earlier attempt filled a part. */
+  lastNumber(): Promise<number>;
+  readAt(n: number): ReturnType<Lane["readAt"]>;
+  append(bytes: Uint8Array, expectedLast: number): Promise<AppendOutcome>;
+}
+
+const answerMs = 10_000;
+
+/**
+ * Makes the stream of a lane's next epoch where it is not there. `admin` may make streams, `writer` may append. Throws
+ * `LogUnavailable`, and `LaneUnsound` when a stream of that name is another one.
+ */
+export async function openNextEpoch(admin: NatsLink, writer: NatsLink, options: NextEpochOptions): Promise<NextEpoch> {
+  const manager = await managerOf(admin);
+  const stream = subjects(options.prefix).logStream(options.lane, options.epoch);
+  const info = await orUnavailable(async () => {
+    try {
+      return await manager.streams.info(stream);
+    } catch (error) {
+      if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
+      return manager.streams.add(laneStreamConfig(options));
+    }
+  });
+  const differences = laneStreamDifferences(info, options);
+  if (differences.length > 0) throw new LaneUnsound(options.lane, differences);
+  const target = { subject: subjects(options.prefix).log(options.lane, options.epoch), stream, manager };
+  return {
+    lastNumber: () => orUnavailable(async () => (await manager.streams.info(stream)).state.last_seq),
+    readAt: (n) =>
+      orUnavailable(async () => {
+        const message = n < 1 ? null : await manager.streams.getMessage(stream, { seq: n });
+        return message === null ? undefined : { bytes: message.data };
+      }),
+    append: laneAppender(writer, { ...target, isOver: async () => false }),
+  };
+}
+
+/** Closes the present stream of a lane for ever: nothing can be appended to it from now on. Does nothing where there is none. */
+export async function sealLane(admin: NatsLink, prefix: string, lane: LaneId): Promise<void> {
+  const manager = await managerOf(admin);
+  await orUnavailable(async () => {
+    const entry = await findLane(await createRegistry(admin, prefix, 1), lane);
+    if (entry === undefined) return;
+    await unlessMissing(() => manager.streams.update(entry.stream, sealed));
+  });
+}
+
+/** The lane goes on in this epoch from now on: the one step that counts. Throws `LaneCountFixed` and `LogUnavailable`. */
+export async function enterEpoch(
+  admin: NatsLink,
+  { prefix, lane, epoch, replicas }: Omit<NextEpochOptions, "maxBytes">,
+): Promise<void> {
+  const stream = subjects(prefix).logStream(lane, epoch);
+  await orUnavailable(async () => putLane(await createRegistry(admin, prefix, replicas), lane, { epoch, stream }));
+}
+
+/** Throws `LaneCountFixed` when the log has another number of lanes of a context; fixes it where there is none yet. */
+export async function fixLaneCounts(
+  admin: NatsLink,
+  { prefix, counts, replicas }: { prefix: string; counts: ReadonlyMap<Context, number>; replicas: number },
+): Promise<void> {
+  const registry = await createRegistry(admin, prefix, replicas);
+  for (const [context, count] of counts) await fixLaneCount(registry, context, count);
+}
+
+/** Removes the streams of all epochs that the registry does not name: whatever was in them is gone. How many there were. */
+export async function removeFormerEpochs(
+  admin: NatsLink,
+  { prefix, present }: { prefix: string; present: readonly string[] },
+): Promise<number> {
+  const manager = await managerOf(admin);
+  return orUnavailable(async () => {
+    const former: string[] = [];
+    for await (const { config } of manager.streams.list(`${prefix}log.>`)) {
+      if (!present.includes(config.name)) former.push(config.name);
+    }
+    for (const stream of former) await unlessMissing(() => manager.streams.delete(stream));
+    return former.length;
+  });
+}
+
+/** Sets a lane's reserve on the disk, once there is room for it again. */
+export async function setReserve(admin: NatsLink, stream: string, maxBytes: number): Promise<void> {
+  const manager = await managerOf(admin);
+  await orUnavailable(() => manager.streams.update(stream, { max_bytes: maxBytes }));
+}
+
+const sealed: Partial<StreamConfig> = { sealed: true };
+
+function managerOf(link: NatsLink): Promise<JetStreamManager> {
+  return jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });
+}
+
+async function unlessMissing(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
+  }
+}
+
+async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LogUnavailable(`The log did not do what was asked: ${why}`, { cause });
+  }
+}
