@@ -16,7 +16,7 @@ import {
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
-import { listLanes, type NatsLink, openLane, subscribeLive } from "@connect-hub/jetstream";
+import { listLanes, type NatsLink, openLane, subscribeLive, type Writers, writers } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
 import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
 import { readLiveFrame } from "./liveFrame.ts";
@@ -24,7 +24,6 @@ import { type RecentEntrants, recentEntrants } from "./recentEntrants.ts";
 import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
 import { endedBy } from "./sessions.ts";
 import type { Sockets } from "./sockets.ts";
-import { type Writers, writers } from "./writers.ts";
 
 /** What this edge knows of the log, as it goes on. */
 export interface Following {

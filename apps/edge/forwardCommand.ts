@@ -1,11 +1,10 @@
 import { type CommandReply, type KeyedHashes, subjects } from "@connect-hub/domain/kernel";
 import type { CommandName } from "@connect-hub/domain/values";
-import type { CommandSender } from "@connect-hub/jetstream";
+import type { CommandSender, Writers } from "@connect-hub/jetstream";
 import type { EdgeLanes } from "./edgeLanes.ts";
 import { Refused } from "./refusals.ts";
 import { assertSession } from "./sessions.ts";
 import { type ClientCommand, toCommand } from "./toCommand.ts";
-import type { Writers } from "./writers.ts";
 
 /** What commands are forwarded with. */
 export interface ForwardSources {

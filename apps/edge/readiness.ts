@@ -1,6 +1,6 @@
 import type { FactSource } from "@connect-hub/domain/kernel";
+import type { Writers } from "@connect-hub/jetstream";
 import type { EdgeLanes } from "./edgeLanes.ts";
-import type { Writers } from "./writers.ts";
 
 /** Whether this edge can do its work. */
 export interface Readiness {

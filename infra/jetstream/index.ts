@@ -18,3 +18,10 @@ export { openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
 export { reactorCheckpoint } from "./reactorCheckpoint.ts";
 export { type ServeOptions, serveCommands } from "./serveCommands.ts";
+export {
+  type ServiceCommand,
+  type ServiceCommands,
+  type ServiceCommandsOptions,
+  serviceCommands,
+} from "./serviceCommands.ts";
+export { type Writers, writers } from "./writers.ts";

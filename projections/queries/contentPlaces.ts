@@ -1,0 +1,90 @@
+import type { Kysely } from "kysely";
+import type { ContentTables } from "../tables.ts";
+
+/** A machine that keeps bytes, as it was added. */
+export interface ContentNode {
+  readonly id: string;
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly path: string;
+  /** `SHA256:…` */
+  readonly hostKey: string;
+  readonly state: string;
+  readonly addedAt: string;
+}
+
+/** Bytes, and where they are promised to be. */
+export interface BlobPlaces {
+  readonly hash: string;
+  readonly size: number;
+  /** The SHA-256 of each piece of 1 MiB, one after another, as base64url. */
+  readonly chunks: string;
+  /** How many files have them. */
+  readonly refs: number;
+  /** Whether the server's disk promises to have them. */
+  readonly local: boolean;
+  readonly replicas: readonly Replica[];
+}
+
+/** Bytes on a node. */
+export interface Replica {
+  /** The node's id. */
+  readonly node: string;
+  /** The name of the file on it. */
+  readonly name: string;
+  readonly verifiedAt: string;
+}
+
+/** A file's record, without what it is called. */
+export interface FileRecord {
+  readonly id: string;
+  readonly owner: string;
+  readonly room: string;
+  readonly hash: string;
+  readonly size: number;
+  readonly state: string;
+  readonly uploadedAt: string;
+}
+
+/** All nodes, by name. */
+export async function contentNodes(db: Kysely<ContentTables>): Promise<ContentNode[]> {
+  return db
+    .selectFrom("content.nodes")
+    .select(["id", "name", "host", "port", "username", "path", "host_key as hostKey", "state", "added_at as addedAt"])
+    .orderBy("name")
+    .execute();
+}
+
+/** Where the bytes with these hashes are, in no order; hashes that no file ever had are left out. */
+export async function blobPlaces(db: Kysely<ContentTables>, hashes: readonly string[]): Promise<BlobPlaces[]> {
+  if (hashes.length === 0) return [];
+  const wanted = [...new Set(hashes)];
+  const [blobs, replicas] = await Promise.all([
+    db
+      .selectFrom("content.blobs")
+      .select(["hash", "size", "chunks", "refs", "local"])
+      .where("hash", "in", wanted)
+      .execute(),
+    db
+      .selectFrom("content.replicas")
+      .select(["hash", "node", "name", "verified_at as verifiedAt"])
+      .where("hash", "in", wanted)
+      .orderBy("verified_at")
+      .execute(),
+  ]);
+  const places = new Map(blobs.map((blob) => [blob.hash, { ...blob, replicas: [] as Replica[] }]));
+  for (const { hash, ...replica } of replicas) places.get(hash)?.replicas.push(replica);
+  return [...places.values()];
+}
+
+/** The file with this id, or all files with these bytes; the newest first. */
+export async function filesOf(db: Kysely<ContentTables>, idOrHash: string): Promise<FileRecord[]> {
+  return db
+    .selectFrom("content.files")
+    .select(["id", "owner", "room_id as room", "hash", "size", "state", "uploaded_at as uploadedAt"])
+    .where((eb) => eb.or([eb("id", "=", idOrHash), eb("hash", "=", idOrHash)]))
+    .orderBy("uploaded_at", "desc")
+    .execute();
+}

@@ -1,1 +1,0 @@
-exec /usr/sbin/sshd -D -e -f /sshd_config -p "$PORT"
