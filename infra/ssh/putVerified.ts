@@ -1,0 +1,65 @@
+import { NodeError } from "./errors.ts";
+import type { NodeLink } from "./nodeLink.ts";
+import { nodeFolders } from "./nodeLink.ts";
+import type { Source } from "./transfer.ts";
+
+/** One attempt to bring a blob to a node. */
+export interface PutVerifiedOptions {
+  /** The blob's name on the node, without a folder. */
+  readonly name: string;
+  /** Tells this attempt from others: letters, digits, `-`. */
+  readonly attempt: string;
+  readonly source: Source;
+  readonly size: number;
+  /** SHA-256, 64 hex digits. */
+  readonly hash: string;
+  /** Called at each step that a crash may hit. */
+  readonly step?: ((name: PutStep) => void | Promise<void>) | undefined;
+}
+
+/** The steps, in their order, each named after what is done by then. */
+export type PutStep = "written" | "synced" | "compared" | "renamed" | "folderSynced";
+
+/**
+ * Brings a blob to a node so that it is there whole and durable under its name, or not at all: written aside, made durable, read back and
+ * compared, renamed, the folder made durable. What a failure leaves aside is removed, here or by `removeLeftovers`.
+ * @returns where it lies, and whether the node could promise that it is durable
+ * @throws NodeError `WrongBytes` when what was read back differs, and as `NodeLink`'s methods
+ */
+export async function putVerified(
+  link: NodeLink,
+  { name, attempt, source, size, hash, step = () => undefined }: PutVerifiedOptions,
+): Promise<{ readonly path: string; readonly durable: boolean }> {
+  const aside = `${nodeFolders.temporary}/${name}.${attempt}`;
+  const path = `${nodeFolders.blobs}/${name}`;
+  try {
+    await link.put(aside, source, size);
+    await step("written");
+    const fileDurable = await link.fsync(aside);
+    await step("synced");
+    const found = await link.hash(aside);
+    if (found.hash !== hash || found.size !== size) {
+      throw new NodeError("WrongBytes", `The node holds other bytes of ${name} than it was given.`);
+    }
+    await step("compared");
+    await link.rename(aside, path);
+    await step("renamed");
+    // Not every server opens a folder.
+    const nameDurable = await link.fsync(nodeFolders.blobs).catch(() => false);
+    await step("folderSynced");
+    return { path, durable: fileDurable && nameDurable };
+  } catch (error) {
+    await link.remove(aside).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Removes what attempts that were cut off have left on a node; returns how many files it were. Only for a mover that is alone there and
+ * has nothing under way.
+ */
+export async function removeLeftovers(link: NodeLink): Promise<number> {
+  const leftovers = await link.list(nodeFolders.temporary);
+  for (const { name } of leftovers) await link.remove(`${nodeFolders.temporary}/${name}`);
+  return leftovers.length;
+}
