@@ -42,8 +42,9 @@ export interface NodeLink {
   /**
    * Writes a file of that name, in place of one that is there, from the source's beginning. It isn't durable before `fsync`. What
    * is left there after a failure is a part of it. Throws RangeError when the source doesn't give `size` bytes.
+   * @param opened called once the file is made
    */
-  put(name: string, source: Source, size: number): Promise<void>;
+  put(name: string, source: Source, size: number, opened?: () => void | Promise<void>): Promise<void>;
   /** Makes a file, or the names in a folder, durable. False when the node can't promise that. */
   fsync(name: string): Promise<boolean>;
   /** Reads a whole file and hashes it here: what the node says of it counts for nothing. */
@@ -108,9 +109,12 @@ export async function nodeLink(parts: LinkParts): Promise<NodeLink> {
   };
   const link: NodeLink = {
     closed,
-    put: (name, source, size) =>
+    put: (name, source, size, opened) =>
       doing(`write ${name}`, () =>
-        withHandle(openToWrite(session, at(name)), (handle) => writeAll(session, handle, { source, size, window })),
+        withHandle(openToWrite(session, at(name)), async (handle) => {
+          await opened?.();
+          await writeAll(session, handle, { source, size, window });
+        }),
       ),
     fsync: (name) =>
       doing(`make ${name} durable`, () =>

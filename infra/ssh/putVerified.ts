@@ -1,3 +1,4 @@
+import type { MoveStep } from "@connect-hub/domain/content";
 import { NodeError } from "./errors.ts";
 import type { NodeLink } from "./nodeLink.ts";
 import { nodeFolders } from "./nodeLink.ts";
@@ -17,8 +18,11 @@ export interface PutVerifiedOptions {
   readonly step?: ((name: PutStep) => void | Promise<void>) | undefined;
 }
 
-/** The steps, in their order, each named after what is done by then. */
-export type PutStep = "written" | "synced" | "compared" | "renamed" | "folderSynced";
+/** The steps of a move that are taken here. */
+export type PutStep = Extract<
+  MoveStep,
+  "move.opened" | "move.copied" | "move.synced" | "move.readBack" | "move.renamed"
+>;
 
 /**
  * Brings a blob to a node so that it is there whole and durable under its name, or not at all: written aside, made durable, read back and
@@ -33,20 +37,19 @@ export async function putVerified(
   const aside = `${nodeFolders.temporary}/${name}.${attempt}`;
   const path = `${nodeFolders.blobs}/${name}`;
   try {
-    await link.put(aside, source, size);
-    await step("written");
+    await link.put(aside, source, size, () => step("move.opened"));
+    await step("move.copied");
     const fileDurable = await link.fsync(aside);
-    await step("synced");
+    await step("move.synced");
     const found = await link.hash(aside);
     if (found.hash !== hash || found.size !== size) {
       throw new NodeError("WrongBytes", `The node holds other bytes of ${name} than it was given.`);
     }
-    await step("compared");
+    await step("move.readBack");
     await link.rename(aside, path);
-    await step("renamed");
     // Not every server opens a folder.
     const nameDurable = await link.fsync(nodeFolders.blobs).catch(() => false);
-    await step("folderSynced");
+    await step("move.renamed");
     return { path, durable: fileDurable && nameDurable };
   } catch (error) {
     await link.remove(aside).catch(() => undefined);

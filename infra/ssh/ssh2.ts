@@ -96,7 +96,8 @@ export function openSftp(address: SshAddress, options: LoginOptions): Promise<Ss
       sock: socket,
       username: user,
       // No attempt without a key first: it would only cost a round trip.
-      authHandler: [{ type: "publickey", username: user, key: privateKey }],
+      privateKey,
+      authHandler: ["publickey"],
       readyTimeout: 0,
       keepaliveInterval: keepAliveMs,
       keepaliveCountMax: 1,
