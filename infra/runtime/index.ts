@@ -8,7 +8,7 @@ export { readJsonIfThere, writeFileAtomic } from "./files.ts";
 export type { NatsLogin, NatsUser } from "./nats.ts";
 export { endLeftover } from "./pidFile.ts";
 export { assertPortFree, freePort } from "./ports.ts";
-export { identifyProcess, isRunning, type ProcessIdentity } from "./processIdentity.ts";
+export { identifyProcess, isRunning, type ProcessIdentity, processNames } from "./processIdentity.ts";
 export type { ServerKind } from "./serverKinds.ts";
 export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";
 export { makeSshKey, readOrMakeSshKey, type SshKey } from "./sshKey.ts";

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { waitFor } from "./waitFor.ts";
 
@@ -18,6 +19,19 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
 /** Whether that very process still runs. */
 export function isRunning(identity: ProcessIdentity): boolean {
   return identifyProcess(identity.pid)?.startedAt === identity.startedAt;
+}
+
+/** A name of this process that can be part of a file's name, and whether the process of such a name still runs. */
+export function processNames(): { readonly mine: string; isAlive(name: string): boolean } {
+  const nameOf = (pid: number): string | undefined => {
+    const identity = identifyProcess(pid);
+    if (identity === undefined) return undefined;
+    return `${pid}-${createHash("sha256").update(identity.startedAt).digest("hex").slice(0, 16)}`;
+  };
+  return {
+    mine: nameOf(process.pid) ?? `${process.pid}-0`,
+    isAlive: (name) => nameOf(Number.parseInt(name, 10)) === name,
+  };
 }
 
 /**
