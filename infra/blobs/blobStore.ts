@@ -1,0 +1,97 @@
+import { readdir, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isErrno, WrongBytes } from "./errors.ts";
+import { openFolders, syncFolder } from "./folders.ts";
+import { readRange } from "./read.ts";
+import { type Received, type ReceiveOptions, receive } from "./receive.ts";
+import { Account, type Budget, blobsIn, type StoredBlob, type Usage } from "./usage.ts";
+
+export interface BlobStoreOptions extends Budget {
+  /** Made if it is not there. Several processes may have it open. */
+  readonly folder: string;
+  /** Whose the temporary files are. */
+  readonly owner: Owner;
+}
+
+/** A name for a process that no later one can have; letters, digits, `-` and `_`. */
+export interface Owner {
+  readonly mine: string;
+  /** Whether the process of that name still runs. */
+  isAlive(name: string): boolean;
+}
+
+/** Bytes by their hash (SHA-256, hex) on the server's disk. */
+export interface BlobStore {
+  /** Keeps room for so many bytes; returns what gives it back. Throws `StoreFull` beyond 95 % of the budget. */
+  reserve(bytes: number): Promise<() => void>;
+  /** Takes bytes in. Throws `WrongBytes`, `StoreFull` and what the source throws; then nothing is left of them. */
+  receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<Received>;
+  /** Takes bytes in that must have this hash, and keeps them. Throws as `receive`. */
+  fill(hash: string, source: AsyncIterable<Uint8Array>, declaredBytes: number): Promise<void>;
+  /** The size of what is here under that hash; undefined when it is not. */
+  sizeOf(hash: string): Promise<number | undefined>;
+  /** The bytes `from` (inclusive) to `to` (exclusive). Throws `ENOENT` when they are not here; who began reads to the end. */
+  read(hash: string, from: number, to: number): AsyncIterable<Uint8Array>;
+  /** What is here, in no order. */
+  list(): AsyncIterable<StoredBlob>;
+  /** Removes the bytes, durably; whether they were here. */
+  drop(hash: string): Promise<boolean>;
+  /** How full it is; looks at the files at most once a second. */
+  usage(): Promise<Usage>;
+  /** Removes what processes left half done that run no more; how many. */
+  sweep(): Promise<number>;
+}
+
+const ownerPattern = /^[\w-]+$/;
+
+/** Opens the store in a folder. Throws what the file system throws. */
+export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStore> {
+  const { owner } = options;
+  if (!ownerPattern.test(owner.mine)) throw new TypeError(`"${owner.mine}" can't be part of a file's name`);
+  const folders = await openFolders(options.folder);
+  const account = new Account(folders, options);
+  const store = { folders, owner: owner.mine, onStored: (bytes: number) => account.changed(bytes) };
+
+  return {
+    reserve: (bytes) => account.reserve(bytes),
+    receive: (source, how) => receive(source, how, store),
+    async fill(hash, source, declaredBytes) {
+      const received = await receive(source, { declaredBytes }, store);
+      try {
+        if (received.hash !== hash) throw new WrongBytes(`the bytes have another hash than ${hash}`);
+        await received.commit();
+      } finally {
+        await received.discard();
+      }
+    },
+    async sizeOf(hash) {
+      try {
+        return (await stat(folders.blob(hash))).size;
+      } catch (error) {
+        if (isErrno(error, "ENOENT")) return undefined;
+        throw error;
+      }
+    },
+    read: (hash, from, to) => readRange(folders.blob(hash), from, to),
+    list: () => blobsIn(folders),
+    async drop(hash) {
+      const path = folders.blob(hash);
+      try {
+        const { size } = await stat(path);
+        await unlink(path);
+        account.changed(-size);
+      } catch (error) {
+        if (isErrno(error, "ENOENT")) return false;
+        throw error;
+      }
+      await syncFolder(dirname(path));
+      return true;
+    },
+    usage: () => account.usage(),
+    async sweep() {
+      const dead = (await readdir(folders.tmp)).filter((name) => !owner.isAlive(name.slice(0, name.indexOf("."))));
+      for (const name of dead) await rm(join(folders.tmp, name), { force: true });
+      return dead.length;
+    },
+  };
+}

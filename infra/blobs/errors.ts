@@ -1,0 +1,17 @@
+/** There is no room for so many bytes: more would fill the budget beyond 95 %, or the disk itself is full. */
+export class StoreFull extends Error {
+  readonly code = "StoreFull";
+
+  constructor(cause?: unknown) {
+    super("the store of files has no room for this", { cause });
+  }
+}
+
+/** The bytes are not those that were announced: another length, or another hash. Nothing of them was kept. */
+export class WrongBytes extends Error {
+  readonly code = "WrongBytes";
+}
+
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,37 @@
+import { mkdir, open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** Where a store keeps what: `blobs/<first two digits>/<hash>`, and `tmp/` for what is not whole yet. */
+export interface Folders {
+  readonly blobs: string;
+  readonly tmp: string;
+  blob(hash: string): string;
+  /** Makes the folder of a blob, durably. */
+  madeFor(path: string): Promise<void>;
+}
+
+export async function openFolders(folder: string): Promise<Folders> {
+  const blobs = join(folder, "blobs");
+  const tmp = join(folder, "tmp");
+  for (const path of [blobs, tmp]) await mkdir(path, { recursive: true, mode: 0o700 });
+  await syncFolder(folder);
+  return {
+    blobs,
+    tmp,
+    blob: (hash) => join(blobs, hash.slice(0, 2), hash),
+    async madeFor(path) {
+      const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      if (made !== undefined) await syncFolder(blobs);
+    },
+  };
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
