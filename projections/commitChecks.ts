@@ -2,6 +2,7 @@ import {
   type Checkpoint,
   type Commit,
   decodeCommit,
+  epochFault,
   type FactSource,
   factRef,
   hashCommit,
@@ -46,7 +47,7 @@ export interface CheckedCommits {
   readonly problem: unknown;
 }
 
-/** Checks the commits after a checkpoint, one after another: their place, the chain of hashes, the numbers in rooms. */
+/** Checks the commits after a checkpoint, one after another: their place, the chain of hashes and epochs, the numbers in rooms. */
 export class CommitChecks {
   readonly #lane: Lane;
   readonly #source: FactSource;
@@ -54,6 +55,8 @@ export class CommitChecks {
   readonly #rooms = new RoomNumbers(rememberedRooms);
   #n: number;
   #hash: string;
+  /** The epoch of the last commit looked at. Before a restore a lane was in other epochs than it is now. */
+  #epoch: string | undefined;
 
   constructor(lane: Lane, source: FactSource, { n, hash, generation }: Checkpoint) {
     this.#lane = lane;
@@ -83,7 +86,10 @@ export class CommitChecks {
       throw new ProjectionHalted(haltReasons.wrongPlace(this.#lane, expected, found));
     }
     if (commit.prevHash !== this.#hash) throw new ProjectionHalted(haltReasons.brokenChain(this.#lane, n));
+    const otherEpoch = epochFault(commit, this.#epoch);
+    if (otherEpoch !== undefined) throw new ProjectionHalted(haltReasons.strangeEpoch(this.#lane, n, otherEpoch));
     this.#n = n;
+    this.#epoch = commit.epoch;
     this.#hash = hashCommit(bytes);
     return { commit, hash: this.#hash, bytes: bytes.byteLength };
   }

@@ -24,6 +24,8 @@ export const haltReasons = {
     `The log has ${found} where commit ${expected} of ${lane.id} must be: it is damaged. Bring it back from a backup`,
   brokenChain: (lane: Lane, n: number) =>
     `Commit ${n} of ${lane.id} does not continue commit ${n - 1}: the hash in it is another one, so the log was changed. Bring it back from a backup`,
+  strangeEpoch: (lane: Lane, n: number, what: string) =>
+    `Commit ${n} of ${lane.id} can't stand there: ${what}. Bring the log back from a backup`,
   hole: (lane: Lane, n: number, room: string, expected: number, found: number) =>
     `In commit ${n} of ${lane.id} the room ${room} goes on with event ${found} instead of ${expected}: events are missing or doubled. Compare the log with a backup`,
 } as const;

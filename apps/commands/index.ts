@@ -6,7 +6,7 @@ import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
 import { passwords } from "@connect-hub/passwords";
 import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
-import { appLog } from "@connect-hub/runtime";
+import { appLog, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import { startClosing } from "./closing.ts";
@@ -17,6 +17,8 @@ export { type CommandsConfig, readCommandsConfig } from "./config.ts";
 
 /** The commands app at work. */
 export interface RunningCommands {
+  /** Resolves when a lane is in another epoch than at the start, so that all writers have to be started anew. */
+  readonly over: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function startCommands(config: CommandsConfig): Promise<RunningComm
   try {
     const running = await startLanes(config, link, pools, log);
     return {
+      over: running.over,
       async close() {
         await running.close();
         await Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
@@ -84,14 +87,19 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
     foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source }),
   };
   const kept = new Map<LaneId, KeptLane>();
+  const { over, end: onOver } = untilOver();
   for (const [id, lane] of lanes) {
     const context = contexts[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
     const whileLeading = () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept });
     const beside = id === accounts.id ? { whileLeading } : {};
-    kept.set(id, keepLane({ link, prefix, lane, log, ...beside, parts: { ...parts, ...context, factsVersion } }));
+    kept.set(
+      id,
+      keepLane({ link, prefix, lane, log, onOver, ...beside, parts: { ...parts, ...context, factsVersion } }),
+    );
   }
   return {
+    over,
     async close() {
       await Promise.all([...kept.values()].map((lane) => lane.close()));
     },

@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { decodeBeat, type Lane, LaneWriter, type LaneWriterOptions, subjects } from "@connect-hub/domain/kernel";
+import {
+  decodeBeat,
+  EpochOver,
+  type Lane,
+  LaneWriter,
+  type LaneWriterOptions,
+  subjects,
+} from "@connect-hub/domain/kernel";
 import { type NatsLink, serveCommands, subscribeLive } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
 
@@ -10,6 +17,8 @@ export interface KeepLaneOptions {
   readonly lane: Lane;
   readonly log: Logger;
   readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onLost" | "onBug">;
+  /** Told when the lane is in another epoch: it can't be led from here any more. */
+  onOver(reason: EpochOver): void;
   /** Starts what runs only while this process leads the lane. */
   whileLeading?(): { close(): Promise<void> };
 }
@@ -44,9 +53,14 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
         log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
         await current.close();
         current = undefined;
+        // Lost for good: nobody else leads it either.
+        await lane.lastNumber().catch((error) => {
+          if (error instanceof EpochOver) throw error;
+        });
         await silence(options, stop.signal);
       } catch (error) {
         if (stop.signal.aborted) return;
+        if (error instanceof EpochOver) return options.onOver(error);
         log.error({ err: error, lane: lane.id }, "could not take the lane over; tries again");
         await pause(retryMs, stop.signal);
         // Each try may throw out a writer that works: one that can't lead must not go on trying at that pace.
@@ -120,8 +134,8 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
 /** Resolves when no writer of the lane was heard for 3 s and a little, so that not all who stand by move at once. */
 async function silence({ link, prefix, lane }: KeepLaneOptions, signal: AbortSignal): Promise<void> {
   let heardAt = Date.now();
-  const listening = subscribeLive(link, subjects(prefix).beat(lane.id), () => {
-    heardAt = Date.now();
+  const listening = subscribeLive(link, subjects(prefix).beat(lane.id), ({ body }) => {
+    if (decodeBeat(body)?.epoch === lane.epoch) heardAt = Date.now();
   });
   const quietMs = silentAfterMs + Math.random() * jitterMs;
   while (!signal.aborted && Date.now() - heardAt < quietMs) await pause(100, signal);

@@ -17,6 +17,7 @@ import {
 import { roomModel } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { listLanes, type NatsLink, openLane, subscribeLive, type Writers, writers } from "@connect-hub/jetstream";
+import { untilOver } from "@connect-hub/runtime";
 import type { Logger } from "pino";
 import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
 import { readLiveFrame } from "./liveFrame.ts";
@@ -31,6 +32,8 @@ export interface Following {
   readonly feeds: RoomFeeds;
   readonly recent: RecentEntrants;
   readonly writers: Writers;
+  /** Resolves when a lane is in another epoch: nothing that is known here counts any more. */
+  readonly over: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -60,6 +63,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
   const recent = recentEntrants(Date.now);
   const known = writers(() => performance.now(), options.onNewWriter);
   const lanes = new LateLanes();
+  const { over, end } = untilOver();
 
   const feeds = roomFeeds({
     publish: options.publish,
@@ -117,7 +121,10 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
       source,
       vault,
       ...by[context],
-      onTrouble: (error) => log.warn({ err: error, lane: id }, "the follower tries again"),
+      onTrouble(error) {
+        log.warn({ err: error, lane: id }, "the follower tries again");
+        if (error instanceof EpochOver) end(error);
+      },
     });
   }
 
@@ -141,6 +148,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
     feeds,
     recent,
     writers: known,
+    over,
     async close() {
       clearInterval(sweeping);
       clearInterval(pruning);

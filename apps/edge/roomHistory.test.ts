@@ -81,7 +81,7 @@ test("a hole that does not close is an error that may be tried again, never a sh
   const { box, send, readRows } = await roomInMemory();
   await send("postMessage", { room, text: "x" });
   await box.project();
-  const behind = { view: { floor: 9 }, roomTail: () => [] } as unknown as LaneFollower;
+  const behind = { lane: box.lane, view: { floor: 9 }, roomTail: () => [] } as unknown as LaneFollower;
   const lossy: ReadRows = async (...part) => (await readRows(...part)).filter(({ s }) => s !== 1);
   await expect(eventsBetween(behind, lossy, { room, fromS: 1, toS: 2 })).rejects.toMatchObject({
     code: "FactsUnavailable",

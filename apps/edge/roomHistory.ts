@@ -7,8 +7,11 @@ import {
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 
-/** Reads events of a room from the read tables: those with `fromS` ≤ s ≤ `toS` that are there, ascending. */
-export type ReadRows = (room: string, fromS: number, toS: number) => Promise<readonly ClientEvent[]>;
+/**
+ * Reads events of a room from the read tables: those with `fromS` ≤ s ≤ `toS` that are there, ascending. Throws
+ * `FactsUnavailable`, also when the tables are of another epoch of the room's lane than `epoch`.
+ */
+export type ReadRows = (room: string, fromS: number, toS: number, epoch: string) => Promise<readonly ClientEvent[]>;
 
 const attempts = 3;
 
@@ -31,7 +34,7 @@ export async function eventsBetween(
     const tail = follower.roomTail(room, follower.view.floor) ?? [];
     add(tail.flatMap(({ event, at }) => clientEventOf(event, at, roomModel) ?? []));
     const rowsTo = Math.min(toS, (tail[0]?.event.s ?? Number.POSITIVE_INFINITY) - 1);
-    if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo));
+    if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo, follower.lane.epoch));
     blank(found, tail, follower);
     if (found.size === toS - fromS + 1) return [...found.values()].sort((a, b) => a.s - b.s);
   }

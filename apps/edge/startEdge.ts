@@ -24,6 +24,8 @@ import { pgTables } from "./tables.ts";
 export interface RunningEdge {
   /** Where it listens. */
   readonly port: number;
+  /** Resolves when a lane is in another epoch than at the start, so that the edge has to be started anew. */
+  readonly over: Promise<Error>;
   /** Turns clients away with a hint when to come back, waits for the answers that it owes, lets go of everything. */
   close(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export async function startEdge(config: EdgeConfig): Promise<RunningEdge> {
     const edge = await openDoors(config, log, backends, opened);
     return {
       port: edge.port,
+      over: edge.over,
       async close() {
         await edge.drain();
         await closeAll();
@@ -59,7 +62,7 @@ async function openDoors(
   log: Logger,
   backends: Backends,
   opened: Closers,
-): Promise<{ readonly port: number; drain(): Promise<void> }> {
+): Promise<Pick<RunningEdge, "port" | "over"> & { drain(): Promise<void> }> {
   const here = sockets();
   let server: Server | undefined;
   let isOpen = true;
@@ -97,6 +100,7 @@ async function openDoors(
   log.info({ host: config.HUB_HOST, port }, "serves");
   return {
     port,
+    over: following.over,
     async drain() {
       isOpen = false;
       stopListening();

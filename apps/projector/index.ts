@@ -1,12 +1,12 @@
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
-import { type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
+import { EpochOver, type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, openLane } from "@connect-hub/jetstream";
 import { openPool, type PostgresPool, pgApplier, pgFactSource } from "@connect-hub/postgres";
 import { type Projector, type ProjectorNews, startProjector } from "@connect-hub/projections";
-import { appLog } from "@connect-hub/runtime";
+import { appLog, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import type { ProjectorConfig } from "./config.ts";
@@ -17,6 +17,8 @@ export { type ProjectorConfig, readProjectorConfig } from "./config.ts";
 export interface RunningProjectors {
   /** One for each lane. */
   readonly projectors: ReadonlyMap<LaneId, Projector>;
+  /** Resolves when a lane is in another epoch than at the start: keys and tables may be others too. */
+  readonly over: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -41,12 +43,14 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
-    const start = (lane: LaneId) => startOne(lane, { prefix: config.HUB_PREFIX, link, pools, vault, log });
+    const { over, end } = untilOver();
+    const parts = { prefix: config.HUB_PREFIX, link, pools, vault, log, end };
     log.info({ lanes: lanes.map(({ lane }) => lane) }, "projecting");
-    const projectors = new Map(lanes.map(({ lane }) => [lane, start(lane)]));
+    const projectors = new Map(lanes.map(({ lane, epoch }) => [lane, startOne(lane, epoch, parts)]));
     let closing: Promise<unknown> | undefined;
     return {
       projectors,
+      over,
       async close() {
         closing ??= Promise.all([...projectors.values()].map((projector) => projector.close())).then(letGo);
         await closing;
@@ -77,14 +81,21 @@ interface Parts {
   readonly pools: Pools;
   readonly vault: Vault;
   readonly log: Logger;
+  end(reason: Error): void;
 }
 
-function startOne(lane: LaneId, { prefix, link, pools, vault, log }: Parts): Projector {
+function startOne(lane: LaneId, epoch: string, { prefix, link, pools, vault, log, end }: Parts): Projector {
   const model = models[contextOf(lane)];
   const pool = pools[schemaOf[model.context]];
   return startProjector({
     lane,
-    openLane: () => openLane(link, { prefix, id: lane }),
+    async openLane() {
+      const opened = await openLane(link, { prefix, id: lane });
+      if (opened.epoch === epoch) return opened;
+      const reason = new EpochOver(lane, epoch);
+      end(reason);
+      throw reason;
+    },
     model,
     vault,
     source: pgFactSource(pools, model.tables),

@@ -26,12 +26,19 @@ export function connect(options: ConnectOptions): Client {
   const rooms = new Map<string, RoomState>();
   const listeners = new Map<string, Set<(event: RoomEvent) => void>>();
   let position = options.position;
+  /** What the server told at the beginning of this line. */
+  let firstPosition: string | undefined;
   let user: ReadyFrame["ready"]["user"] | undefined;
   let version = 0;
   let beats = 0;
   let resumed: Readonly<Record<string, Cursor>> = {};
 
-  const box = outbox((text) => line.send(text), random);
+  const box = outbox((text) => line.send(text), random, {
+    get: () => position,
+    forget(refused) {
+      if (position === refused) position = firstPosition === refused ? undefined : firstPosition;
+    },
+  });
   const tracks = roomTracks(
     {
       deliver(events) {
@@ -82,7 +89,7 @@ export function connect(options: ConnectOptions): Client {
   }
 
   async function request(frame: object): Promise<Json> {
-    const { ok, position: token } = await box.add(position === undefined ? frame : { ...frame, a: position });
+    const { ok, position: token } = await box.add(frame);
     told(token);
     return ok;
   }
@@ -101,6 +108,7 @@ export function connect(options: ConnectOptions): Client {
       ready(frame) {
         user = frame.user;
         version = frame.version;
+        firstPosition = frame.position;
         told(frame.position);
         setRooms(frame.rooms);
         box.online(line.hello?.limits.inFlight ?? limits.inFlight);

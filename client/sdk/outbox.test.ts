@@ -89,3 +89,50 @@ describe("an outbox", () => {
     await expect(box.add({ m: "b" })).rejects.toMatchObject({ name: "SessionEnded" });
   });
 });
+
+describe("an outbox with a position", () => {
+  function boxAt(first: string | undefined) {
+    const sent: string[] = [];
+    const held = { at: first, forgotten: [] as string[] };
+    const box = outbox(
+      (text) => sent.push(text) > 0,
+      () => 0,
+      {
+        get: () => held.at,
+        forget(refused) {
+          held.forgotten.push(refused);
+          held.at = undefined;
+        },
+      },
+    );
+    box.online(64);
+    return { box, sent, held };
+  }
+  const badPosition = { err: { code: 205, name: "BadPosition", retry: false } } as const;
+
+  test("sends each request after the newest position, also again", () => {
+    const { box, sent, held } = boxAt("p1");
+    void box.add({ m: "a" });
+    box.offline();
+    held.at = "p2";
+    box.online(64);
+    expect(sent).toEqual(['{"i":1,"m":"a","a":"p1"}', '{"i":1,"m":"a","a":"p2"}']);
+  });
+
+  test("forgets a position that the server does not know, and asks again without anybody noticing", async () => {
+    const { box, sent, held } = boxAt("old");
+    const asked = box.add({ q: "rooms" });
+    box.answer(1, badPosition);
+    expect(held.forgotten).toEqual(["old"]);
+    expect(sent).toEqual(['{"i":1,"q":"rooms","a":"old"}', '{"i":1,"q":"rooms"}']);
+    box.answer(1, { ok: "there", p: "new" });
+    expect(await asked).toEqual({ ok: "there", position: "new" });
+  });
+
+  test("passes it on when there was no position to forget", async () => {
+    const { box } = boxAt(undefined);
+    const asked = box.add({ q: "rooms" });
+    box.answer(1, badPosition);
+    await expect(asked).rejects.toMatchObject({ name: "BadPosition" });
+  });
+});

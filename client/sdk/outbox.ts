@@ -11,7 +11,10 @@ export interface Answer {
 
 /** Requests that are not answered yet, in the order in which they were made. */
 export interface Outbox {
-  /** Keeps `frame` (without `i`) until it is answered, sending it as often as it takes, always the same text. */
+  /**
+   * Keeps `frame` (without `i` and `a`) until it is answered, sending it as often as it takes, each time as the same request
+   * after the newest position.
+   */
   add(frame: object): Promise<Answer>;
   /** A new line: everything unanswered goes out again, in order. */
   online(inFlightLimit: number): void;
@@ -22,8 +25,17 @@ export interface Outbox {
   close(error: HubError): void;
 }
 
+/** The position token that requests are sent with. */
+export interface PositionHeld {
+  get(): string | undefined;
+  /** The server does not know that position: whoever holds it forgets it. */
+  forget(refused: string): void;
+}
+
 interface Request {
-  readonly text: string;
+  readonly frame: object;
+  /** The position that it was last sent with. */
+  after?: string | undefined;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: HubError) => void;
   sent: boolean;
@@ -31,8 +43,14 @@ interface Request {
   timer?: ReturnType<typeof setTimeout>;
 }
 
+const noPosition: PositionHeld = { get: () => undefined, forget: () => undefined };
+
 /** An outbox that sends by `send` (whether it could). `random` is for jitter: 0 ≤ x < 1. */
-export function outbox(send: (text: string) => boolean, random: () => number): Outbox {
+export function outbox(
+  send: (text: string) => boolean,
+  random: () => number,
+  position: PositionHeld = noPosition,
+): Outbox {
   const requests = new Map<number, Request>();
   let lastNumber = 0;
   let inFlight = 0;
@@ -40,10 +58,12 @@ export function outbox(send: (text: string) => boolean, random: () => number): O
   let closed: HubError | undefined;
 
   function pump(): void {
-    for (const request of requests.values()) {
+    for (const [i, request] of requests) {
       if (inFlight >= limit) return;
       if (request.sent || request.timer !== undefined) continue;
-      if (!send(request.text)) return;
+      request.after = position.get();
+      const { frame, after } = request;
+      if (!send(JSON.stringify({ i, ...frame, ...(after !== undefined && { a: after }) }))) return;
       request.sent = true;
       inFlight++;
     }
@@ -69,7 +89,7 @@ export function outbox(send: (text: string) => boolean, random: () => number): O
       if (closed !== undefined) return Promise.reject(closed);
       const i = ++lastNumber;
       return new Promise((resolve, reject) => {
-        requests.set(i, { text: JSON.stringify({ i, ...frame }), resolve, reject, sent: false });
+        requests.set(i, { frame, resolve, reject, sent: false });
         pump();
       });
     },
@@ -84,7 +104,11 @@ export function outbox(send: (text: string) => boolean, random: () => number): O
       if (request === undefined || !request.sent) return;
       inFlight--;
       if ("err" in answer && answer.err.retry) tryAgain(request, answer.err);
-      else {
+      else if ("err" in answer && answer.err.name === "BadPosition" && request.after !== undefined) {
+        // Of an epoch that is over: what it stood for may be gone, and what is there now is the truth.
+        position.forget(request.after);
+        request.sent = false;
+      } else {
         requests.delete(i);
         if ("err" in answer) request.reject(hubError(answer.err));
         else request.resolve({ ok: answer.ok, position: answer.p });

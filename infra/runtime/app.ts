@@ -3,6 +3,17 @@ import { plainError } from "./appLog.ts";
 /** What a started app can be asked: to finish what it has begun and let go of everything. */
 export interface RunningApp {
   close(): Promise<void>;
+  /** Resolves with the reason when it can't go on and has to be started anew. */
+  readonly over?: Promise<Error>;
+}
+
+/** What an app gives as its `over`, and what ends it; only the first end counts. */
+export function untilOver(): { readonly over: Promise<Error>; end(reason: Error): void } {
+  let end: (reason: Error) => void = () => undefined;
+  const over = new Promise<Error>((resolve) => {
+    end = resolve;
+  });
+  return { over, end };
 }
 
 /** What an app says to the process that started it, once it works. */
@@ -17,7 +28,7 @@ let draining = false;
 /**
  * Runs an app as the work of this process, which may hold several: each `main.ts` calls this once. SIGTERM, SIGINT and the end of
  * the process that started this one close all apps, the last one first, and exit with 0. What isn't caught is logged and
- * exits with 1, as does an app that can't start or takes more than 15 s to close.
+ * exits with 1, as does an app that can't start, takes more than 15 s to close, or says that it is over.
  */
 export function runApp(name: string, start: () => Promise<RunningApp>): void {
   if (apps.length === 0) watchProcess();
@@ -25,7 +36,10 @@ export function runApp(name: string, start: () => Promise<RunningApp>): void {
   apps.push({ name, running });
   running.then(
     // The process that started this one may be gone already; then `disconnect` says so.
-    () => process.send?.({ started: name } satisfies AppStarted, undefined, undefined, () => {}),
+    ({ over }) => {
+      process.send?.({ started: name } satisfies AppStarted, undefined, undefined, () => {});
+      over?.then((reason) => crash(name, "has to begin anew", reason));
+    },
     (error: unknown) => {
       // Asked to go while it was starting: that it failed at that is no news.
       if (!draining) crash(name, "could not start", error);

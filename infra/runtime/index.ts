@@ -1,4 +1,4 @@
-export { type AppStarted, appEnv, type RunningApp, runApp } from "./app.ts";
+export { type AppStarted, appEnv, type RunningApp, runApp, untilOver } from "./app.ts";
 export { appLog } from "./appLog.ts";
 export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
 export { type DataFolder, openDataFolder } from "./dataFolder.ts";
