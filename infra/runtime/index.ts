@@ -1,13 +1,16 @@
 export { type AppStarted, appEnv, type RunningApp, runApp, untilOver } from "./app.ts";
 export { appLog } from "./appLog.ts";
+export { aptMirrors, isUbuntu, type Mirror } from "./aptArchive.ts";
 export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
 export { type DataFolder, openDataFolder } from "./dataFolder.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export { failpoint } from "./failpoint.ts";
 export { readJsonIfThere, writeFileAtomic } from "./files.ts";
+export { type FindOptions, findServer } from "./findServer.ts";
 export type { NatsLogin, NatsUser } from "./nats.ts";
 export { endLeftover } from "./pidFile.ts";
 export { assertPortFree, freePort } from "./ports.ts";
+export { defaultCacheFolder } from "./privateCopy.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, processNames } from "./processIdentity.ts";
 export type { ServerKind } from "./serverKinds.ts";
 export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";

@@ -1,7 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { claimDataFolder, openDataFolder, type RunningServer, startServer, sweepAbandoned } from "@connect-hub/runtime";
+import {
+  checkUrlServer,
+  claimDataFolder,
+  openDataFolder,
+  type RunningServer,
+  type ServerKind,
+  type StartServerOptions,
+  startServer,
+  sweepAbandoned,
+} from "@connect-hub/runtime";
 import type { TestProject } from "vitest/node";
 
 declare module "vitest" {
@@ -16,8 +25,16 @@ declare module "vitest" {
 
 const prefix = "connect-hub-test-";
 
+/** Name servers that run already, such as those of `npm run test:containers`; the others are started. */
+const urlVariables: { readonly [kind in ServerKind]: string } = {
+  nats: "HUB_TEST_NATS_URL",
+  postgres: "HUB_TEST_POSTGRES_URL",
+  valkey: "HUB_TEST_VALKEY_URL",
+};
+
 /**
- * Starts one of each server in a folder of its own, on free ports, for the run's integration tests.
+ * Starts one of each server in a folder of its own, on free ports, for the run's integration tests; a server that the environment
+ * names is used instead.
  * @public called by vitest
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -28,9 +45,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const onProgress = (message: string) => void process.stderr.write(`${message}\n`);
   const options = { dataDir, onProgress, privateOnly: process.env.HUB_SERVERS === "private" };
   const starts = [
-    startServer("nats", { ...options, open: true }),
-    startServer("postgres", options),
-    startServer("valkey", options),
+    getServer("nats", { ...options, open: true }),
+    getServer("postgres", options),
+    getServer("valkey", options),
   ] as const;
   const settled = await Promise.allSettled(starts);
   const stop = async () => {
@@ -48,4 +65,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     throw error;
   }
   return stop;
+}
+
+async function getServer(kind: ServerKind, options: StartServerOptions): Promise<RunningServer> {
+  const url = process.env[urlVariables[kind]];
+  if (url === undefined) return startServer(kind, options);
+  return { ...(await checkUrlServer(kind, url)), dataFolder: undefined, process: undefined, close: async () => {} };
 }

@@ -1,0 +1,1 @@
+exec /usr/sbin/sshd -D -e -f /sshd_config -p "$PORT"
