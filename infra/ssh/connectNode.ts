@@ -54,11 +54,11 @@ export async function connectNode(target: NodeTarget, options: ConnectOptions): 
   const late = setTimeout(abort, Math.max(0, deadline - performance.now()));
   signal?.addEventListener("abort", abort);
   try {
-    const onEnd = (error: NodeError) => {
+    session = await SftpSession.open(connection.stream, { idleTimeoutMs });
+    session.onEnd((error) => {
       over(error);
       connection.destroy();
-    };
-    session = await SftpSession.open(connection.stream, { idleTimeoutMs, onEnd });
+    });
     const close = async () => {
       closing = true;
       connection.end();

@@ -17,8 +17,6 @@ export class StatusError extends Error {
 export interface SessionOptions {
   /** With requests open, so long nothing may be heard before the line counts as dead. */
   readonly idleTimeoutMs: number;
-  /** Told once, when the session is over. */
-  readonly onEnd: (error: NodeError) => void;
 }
 
 /** What a request waits for: a packet of that type, which `parse` makes something of. */
@@ -46,6 +44,7 @@ export class SftpSession {
   readonly #stream: Duplex;
   readonly #options: SessionOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #listeners = new Set<(error: NodeError) => void>();
   #extensions: ReadonlyMap<string, string> = new Map();
   #nextId = 0;
   #heardAt = performance.now();
@@ -84,6 +83,13 @@ export class SftpSession {
     return this.#wait(id, fields, type, expected);
   }
 
+  /** Tells `listener` when the session ends, at once if it is over; call what it returns to be told no more. */
+  onEnd(listener: (error: NodeError) => void): () => void {
+    if (this.#error === undefined) this.#listeners.add(listener);
+    else listener(this.#error);
+    return () => this.#listeners.delete(listener);
+  }
+
   /** Ends the session: everything open is rejected with `error`, as is everything asked later. */
   end(error: NodeError): void {
     if (this.#error !== undefined) return;
@@ -93,7 +99,8 @@ export class SftpSession {
     this.#pending.clear();
     for (const { reject } of open) reject(error);
     this.#stream.destroy();
-    this.#options.onEnd(error);
+    for (const listener of this.#listeners) listener(error);
+    this.#listeners.clear();
   }
 
   #wait<T>(id: number, fields: readonly Field[], type: number, expected: Expected<T>): Promise<T> {

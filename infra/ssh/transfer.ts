@@ -22,24 +22,49 @@ export async function writeAll(
   { source, size, window }: { readonly source: Source; readonly size: number; readonly window: number },
 ): Promise<void> {
   const underWay = new Set<Promise<void>>();
-  const failures: unknown[] = [];
+  const failure = firstFailure(session);
+  const pieces = piecesOf(source, size);
   let offset = 0;
   try {
-    for await (const piece of piecesOf(source, size)) {
+    for (;;) {
+      const { done, value: piece } = await failure.or(pieces.next());
+      if (done === true) break;
       if (offset + piece.length > size) throw new RangeError(`The source gave more than ${size} bytes.`);
-      while (underWay.size >= window) await Promise.race(underWay);
-      if (failures.length > 0) break;
       const one = write(session, handle, offset, piece)
-        .catch((error: unknown) => void failures.push(error))
+        .catch(failure.tell)
         .then(() => void underWay.delete(one));
       underWay.add(one);
       offset += piece.length;
+      if (underWay.size >= window) await failure.or(Promise.race(underWay));
     }
+    if (offset !== size) throw new RangeError(`The source gave ${offset} of ${size} bytes.`);
+  } catch (error) {
+    // Not waited for: a source that hangs would hang this too.
+    pieces.return().catch(() => undefined);
+    throw error;
   } finally {
+    failure.forget();
     await Promise.all(underWay);
   }
-  if (failures.length > 0) throw failures[0];
-  if (offset !== size) throw new RangeError(`The source gave ${offset} of ${size} bytes.`);
+  await failure.or(Promise.resolve());
+}
+
+/** The first failure of several requests, or the end of the session, and a wait that it cuts short. */
+function firstFailure(session: SftpSession) {
+  let failed: { readonly error: unknown } | undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const tell = (error: unknown): void => {
+    failed ??= { error };
+    reject(error);
+  };
+  const forget = session.onEnd(tell);
+  const or = <T>(wait: Promise<T>): Promise<T> =>
+    new Promise((resolve, rejectThis) => {
+      reject = rejectThis;
+      wait.then(resolve, rejectThis);
+      if (failed !== undefined) rejectThis(failed.error);
+    });
+  return { tell, or, forget };
 }
 
 /**
