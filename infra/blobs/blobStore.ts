@@ -30,8 +30,11 @@ export interface BlobStore {
   fill(hash: string, source: AsyncIterable<Uint8Array>, declaredBytes: number): Promise<void>;
   /** The size of what is here under that hash; undefined when it is not. */
   sizeOf(hash: string): Promise<number | undefined>;
-  /** The bytes `from` (inclusive) to `to` (exclusive). Throws `ENOENT` when they are not here; who began reads to the end. */
-  read(hash: string, from: number, to: number): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes `from` (inclusive) to `to` (exclusive). Throws `ENOENT` when they are not here; who began reads to the end. It counts as
+   * an access unless `isAccess` is false.
+   */
+  read(hash: string, from: number, to: number, how?: { readonly isAccess: boolean }): AsyncIterable<Uint8Array>;
   /** What is here, in no order. */
   list(): AsyncIterable<StoredBlob>;
   /** Removes the bytes, durably; whether they were here. */
@@ -72,7 +75,7 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
         throw error;
       }
     },
-    read: (hash, from, to) => readRange(folders.blob(hash), from, to),
+    read: (hash, from, to, how) => readRange(folders.blob(hash), from, to, how),
     list: () => blobsIn(folders),
     async drop(hash) {
       const path = folders.blob(hash);

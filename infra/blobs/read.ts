@@ -6,11 +6,16 @@ const readBytes = 256 * 1024;
 const touchMs = 60_000;
 
 /** The bytes `from` (inclusive) to `to` (exclusive) of a file, read one step ahead. Throws `ENOENT` when it is not there. */
-export async function* readRange(path: string, from: number, to: number): AsyncGenerator<Uint8Array> {
+export async function* readRange(
+  path: string,
+  from: number,
+  to: number,
+  { isAccess } = { isAccess: true },
+): AsyncGenerator<Uint8Array> {
   const file = await open(path, "r");
   let ahead: Promise<Uint8Array> | undefined;
   try {
-    await touch(path, file);
+    if (isAccess) await touch(path, file);
     ahead = readAt(file, from, to);
     for (let at = from; at < to; ) {
       const bytes: Uint8Array = await ahead;
