@@ -13,6 +13,14 @@ export {
   type StoredFile,
   type StoredNode,
 } from "./queries/files.ts";
+export {
+  type BlobPlaces,
+  blobPlaces,
+  type ContentNode,
+  contentNodes,
+  type FileRecord,
+  filesOf,
+} from "./queries/contentPlaces.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
 export {
   type HistoryPage,

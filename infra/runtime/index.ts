@@ -2,7 +2,7 @@ export { type AppStarted, appEnv, type RunningApp, runApp, untilOver } from "./a
 export { appLog } from "./appLog.ts";
 export { aptMirrors, isUbuntu, type Mirror } from "./aptArchive.ts";
 export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
-export { type DataFolder, openDataFolder } from "./dataFolder.ts";
+export { type DataFolder, openDataFolder, readOrMakeSecret } from "./dataFolder.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export { failpoint } from "./failpoint.ts";
 export { readJsonIfThere, writeFileAtomic } from "./files.ts";

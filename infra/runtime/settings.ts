@@ -21,6 +21,17 @@ export const backendSettings = {
   HUB_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 };
 
+/** The settings of apps that touch the bytes of files: where they lie here, and who asks placement for those on nodes. */
+export const contentSettings = {
+  /** The folder of the bytes of files. */
+  HUB_CONTENT_DIR: z.string(),
+  /** So many bytes they may take there; default: what the disk has, less the reserve. */
+  HUB_CONTENT_BYTES: z.coerce.number().int().min(1).optional(),
+  HUB_CONTENT_RESERVE_BYTES: z.coerce.number().int().min(0).optional(),
+  /** Whoever shows it to placement may read all bytes. */
+  HUB_PLACEMENT_SECRET: z.string().min(16),
+};
+
 /** The settings of `app` in an environment. Throws `BadSetting`. */
 export function readSettings<S extends z.ZodType>(
   app: string,

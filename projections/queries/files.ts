@@ -1,4 +1,4 @@
-import { type Kysely, type Selectable, sql } from "kysely";
+import type { Kysely, Selectable } from "kysely";
 import { jsonArrayFrom } from "kysely/helpers/postgres";
 import type { ContentTables } from "../tables.ts";
 
@@ -77,16 +77,13 @@ export function dueClaims(
   before: string,
   limit: number,
 ): Promise<{ readonly file: string; readonly room: string; readonly claimedAt: string }[]> {
-  return (
-    db
-      .selectFrom("content.files")
-      .select(["id as file", "room_id as room", "uploaded_at as claimedAt"])
-      // As written in the index of claims, which a parameter would not match.
-      .where("state", "=", sql.lit("claimed"))
-      .where("uploaded_at", "<", before)
-      .orderBy("uploaded_at")
-      .orderBy("id")
-      .limit(limit)
-      .execute()
-  );
+  return db
+    .selectFrom("content.files")
+    .select(["id as file", "room_id as room", "uploaded_at as claimedAt"])
+    .where("state", "=", "claimed")
+    .where("uploaded_at", "<", before)
+    .orderBy("uploaded_at")
+    .orderBy("id")
+    .limit(limit)
+    .execute();
 }
