@@ -8,13 +8,20 @@ test("without settings the box is on the loopback address and its data in the ch
     host: "127.0.0.1",
     port: 7750,
     ports: { nats: 7751, postgres: 7752, valkey: 7753 },
+    placementPort: 7754,
     privateOnly: false,
     processes: [
       { name: "edge+commands", apps: ["edge", "commands"] },
       { name: "projector", apps: ["projector"] },
+      { name: "placement", apps: ["placement"] },
     ],
     roomLanes: 1,
   });
+});
+
+test("placement's port is any free one where the edge's is", () => {
+  expect(readConfig({ HUB_PORT: "0" }).placementPort).toBe(0);
+  expect(readConfig({ HUB_PORT: "0", HUB_PLACEMENT_PORT: "9" }).placementPort).toBe(9);
 });
 
 test("an empty variable is as good as none", () => {
@@ -32,6 +39,9 @@ test.each([
   ["HUB_SERVERS", "public"],
   ["HUB_ROOM_LANES", "0"],
   ["HUB_LANE_BYTES", "-1"],
+  ["HUB_PLACEMENT_PORT", "x"],
+  ["HUB_CONTENT_BYTES", "0"],
+  ["HUB_CONTENT_RESERVE_BYTES", "-1"],
   ["HUB_PROCESSES", "edge+unknown"],
   ["HUB_PROCESSES", "edge,edge"],
   ["HUB_PROCESSES", "edge,,projector"],

@@ -19,6 +19,8 @@ const schema = z.object({
   HUB_NATS_PORT: port.default(7751),
   HUB_POSTGRES_PORT: port.default(7752),
   HUB_VALKEY_PORT: port.default(7753),
+  /** Where placement serves the bytes that nodes have, on the loopback address; default: 7754, or a free one as HUB_PORT is. */
+  HUB_PLACEMENT_PORT: port.optional(),
   /** Servers that run already; nothing is started for these. */
   HUB_NATS_URL: text,
   HUB_NATS_USER: text,
@@ -37,7 +39,13 @@ const schema = z.object({
   HUB_CACHE: text,
   /** Stands before all names in NATS. */
   HUB_PREFIX: z.string().default(""),
-  HUB_PROCESSES: z.string().default("edge+commands,projector"),
+  HUB_PROCESSES: z.string().default("edge+commands,projector,placement"),
+  /** The folder of the bytes of files; default: in the data folder. */
+  HUB_CONTENT_DIR: text,
+  /** So many bytes they may take there; default: what the disk has, less a reserve. */
+  HUB_CONTENT_BYTES: z.coerce.number().int().min(1).optional(),
+  /** The reserve; default: 20 % of the disk, at most 20 GiB. */
+  HUB_CONTENT_RESERVE_BYTES: z.coerce.number().int().min(0).optional(),
   /** The reserve of each lane of the log on the disk, in bytes; default: 16 GiB, or less on a small disk. Fixed when it is made. */
   HUB_LANE_BYTES: z.coerce.number().int().min(1_000_000).optional(),
   /** Into how many lanes rooms are divided; fixed when the log is made. */
@@ -51,6 +59,8 @@ export interface HubConfig {
   readonly host: string;
   readonly port: number;
   readonly ports: { readonly nats: number; readonly postgres: number; readonly valkey: number };
+  /** 0 for a free one. */
+  readonly placementPort: number;
   readonly urls: {
     readonly nats: string | undefined;
     readonly postgres: string | undefined;
@@ -69,6 +79,12 @@ export interface HubConfig {
   readonly processes: readonly AppProcess[];
   readonly roomLanes: number;
   readonly laneBytes: number | undefined;
+  readonly content: {
+    /** Absolute; undefined: in the data folder. */
+    readonly dir: string | undefined;
+    readonly bytes: number | undefined;
+    readonly reserveBytes: number | undefined;
+  };
 }
 
 /** Reads the settings from the environment; `data` is the command line's and wins. Throws `BadSetting`. */
@@ -87,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     host: it.HUB_HOST,
     port: it.HUB_PORT,
     ports: { nats: it.HUB_NATS_PORT, postgres: it.HUB_POSTGRES_PORT, valkey: it.HUB_VALKEY_PORT },
+    placementPort: it.HUB_PLACEMENT_PORT ?? (it.HUB_PORT === 0 ? 0 : 7754),
     urls: {
       nats: it.HUB_NATS_URL,
       postgres: it.HUB_POSTGRES_URL,
@@ -105,6 +122,11 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     processes: processesOf(it.HUB_PROCESSES),
     roomLanes: it.HUB_ROOM_LANES,
     laneBytes: it.HUB_LANE_BYTES,
+    content: {
+      dir: it.HUB_CONTENT_DIR === undefined ? undefined : resolve(checkout, it.HUB_CONTENT_DIR),
+      bytes: it.HUB_CONTENT_BYTES,
+      reserveBytes: it.HUB_CONTENT_RESERVE_BYTES,
+    },
   };
 }
 

@@ -10,10 +10,10 @@ import { guarded, perTurn } from "./callbacks.ts";
 import type { NatsLink } from "./connectNats.ts";
 
 export interface ServeOptions {
-  /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`, or `services` for any. */
+  /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`. */
   readonly subject: string;
-  /** Is given each command, and the subject that it came by; `answer` is called once, at any later time. */
-  readonly onCommand: (command: Command, answer: (reply: CommandReply) => void, subject: string) => void;
+  /** Is given each command; `answer` is called once, at any later time. */
+  readonly onCommand: (command: Command, answer: (reply: CommandReply) => void) => void;
   /** Hears of messages that hold no command; they are dropped. */
   readonly onMalformed: (what: string) => void;
 }
@@ -39,8 +39,7 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
       options.onMalformed(`a message on ${message.subject} that wants its answer on "${inbox}", which is no inbox`);
       return;
     }
-    for (const [c, command] of items)
-      options.onCommand(command, (answer) => reply(inbox, [c, answer]), message.subject);
+    for (const [c, command] of items) options.onCommand(command, (answer) => reply(inbox, [c, answer]));
   });
   const subscription = link.nc.subscribe(options.subject, {
     callback: (error, message) => {

@@ -29,7 +29,10 @@ beforeAll(async () => {
   const url = box.databaseUrl;
   const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix: box.prefix, roomLanes: 1, laneBytes: 1 };
   const rest = { valkeyUrl: inject("valkeyUrl"), host: "127.0.0.1", port: 1, vaultRoot };
-  writeConnections(dataDir, { ...log, authUrl: url, chatUrl: url, contentUrl: url, vaultUrl: url, ...rest });
+  const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
+  const placement = { url: "http://127.0.0.1:1", secret: "", key: "", publicKey: "" };
+  const urls = { authUrl: url, chatUrl: url, contentUrl: url, vaultUrl: url };
+  writeConnections(dataDir, { ...log, ...urls, ...rest, content, placement });
   const supervisor = identifyProcess(process.pid);
   if (supervisor === undefined) throw new Error("this process has no identity");
   const state = { phase: "ready", address: "http://127.0.0.1:1", dataFolder: dataDir } as const;

@@ -35,7 +35,9 @@ beforeAll(async () => {
   const unused = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1, laneBytes: 1 };
   const vaultRoot = String(box.env.HUB_VAULT_ROOT);
   const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix: box.prefix, roomLanes: 1 };
-  writeConnections(dataDir, { ...log, ...urls, vaultRoot, ...unused });
+  const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
+  const placement = { url: "http://127.0.0.1:1", secret: "", key: "", publicKey: "" };
+  writeConnections(dataDir, { ...log, ...urls, vaultRoot, ...unused, content, placement });
   lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
   await fill(vaultRoot);
   projectors = await startProjectors(readProjectorConfig({ ...box.env, HUB_LOG_LEVEL: "silent" }));

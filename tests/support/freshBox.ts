@@ -43,8 +43,7 @@ export async function freshBox(servers: {
     prefix,
     lanes: ["accounts.0", ...rooms, "content.0"],
     replicas: 1,
-    // NATS sets it aside, and boxes share its disk.
-    maxBytes: 256 * 1024 ** 2,
+    maxBytes: 1024 ** 3,
   });
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
   return {

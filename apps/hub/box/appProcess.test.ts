@@ -9,7 +9,7 @@ test("commas part processes, plus signs put apps together", () => {
 });
 
 test("who holds the door stops first", () => {
-  const processes = parseProcesses("projector,commands,edge") as readonly AppProcess[];
+  const processes = parseProcesses("projector,commands,placement,edge") as readonly AppProcess[];
   const order = processes.toSorted((a, b) => stopRank(a) - stopRank(b)).map(({ name }) => name);
-  expect(order).toEqual(["edge", "commands", "projector"]);
+  expect(order).toEqual(["edge", "placement", "commands", "projector"]);
 });

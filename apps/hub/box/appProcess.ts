@@ -1,5 +1,5 @@
 /** The apps that a box runs, in the order in which they are stopped: doors first. */
-export const appNames = ["edge", "commands", "projector"] as const;
+export const appNames = ["edge", "placement", "commands", "projector"] as const;
 
 /** One of the apps. */
 export type AppName = (typeof appNames)[number];

@@ -4,11 +4,13 @@ import {
   assertPortFree,
   type DataFolder,
   endLeftover,
+  freePort,
   type SupervisedProcess,
   superviseProcess,
 } from "@connect-hub/runtime";
+import type { HubConfig } from "../config.ts";
 import { type AppName, type AppProcess, stopRank } from "./appProcess.ts";
-import { appEnvironment, type Connections } from "./connections.ts";
+import { appEnvironment, type Connections, type DoorPorts } from "./connections.ts";
 
 /** How to run the apps of a box. */
 export interface AppProcessesOptions {
@@ -36,9 +38,14 @@ export async function endLeftoverApps(processes: readonly AppProcess[], folder: 
   await Promise.all(processes.map(({ name }) => endLeftover(pidFileOf(folder, name), "SIGTERM", 20_000)));
 }
 
-/** Promises that the edge will find its port free; throws `PortInUse` naming HUB_PORT. */
-export function assertEdgePortFree(host: string, port: number): Promise<void> {
-  return assertPortFree(port, "HUB_PORT", "the edge", host);
+/** Free ports for the doors of the apps; throws `PortInUse` naming HUB_PORT or HUB_PLACEMENT_PORT. */
+export async function doorPorts({ host, port, placementPort }: HubConfig): Promise<DoorPorts> {
+  if (port !== 0) await assertPortFree(port, "HUB_PORT", "the edge", host);
+  if (placementPort !== 0) await assertPortFree(placementPort, "HUB_PLACEMENT_PORT", "placement");
+  return {
+    edge: port === 0 ? await freePort() : port,
+    placement: placementPort === 0 ? await freePort() : placementPort,
+  };
 }
 
 /** Starts all processes side by side and resolves when every app in them says that it has started. */

@@ -17,6 +17,8 @@ const connections: Connections = {
   laneBytes: 1,
   host: "127.0.0.1",
   port: 7750,
+  content: { dir: "/data/content", bytes: null, reserveBytes: null },
+  placement: { url: "http://127.0.0.1:1", secret: "s", key: "/data/secrets/key", publicKey: "ssh-ed25519 A" },
 };
 
 test("an app alone in its process finds its own login under the common names", () => {

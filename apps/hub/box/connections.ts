@@ -1,6 +1,13 @@
 import { existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { type BoxServers, type DataFolder, readJsonIfThere, writeFileAtomic } from "@connect-hub/runtime";
+import {
+  type BoxServers,
+  type DataFolder,
+  readJsonIfThere,
+  readOrMakeSecret,
+  readOrMakeSshKey,
+  writeFileAtomic,
+} from "@connect-hub/runtime";
 import { z } from "zod";
 import type { HubConfig } from "../config.ts";
 import { NotRunning } from "../exitCodes.ts";
@@ -25,13 +32,41 @@ const schema = z.object({
   laneBytes: z.number(),
   host: z.string(),
   port: z.number(),
+  content: z.object({
+    /** Where the bytes of files lie. */
+    dir: z.string(),
+    /** So many they may take; null: what the disk has, less `reserveBytes`, which has a default too. */
+    bytes: z.number().nullable(),
+    reserveBytes: z.number().nullable(),
+  }),
+  placement: z.object({
+    /** Where it serves the bytes that nodes have. */
+    url: z.string(),
+    /** Who shows it may read them all. */
+    secret: z.string(),
+    /** The file with the box's own ssh key. */
+    key: z.string(),
+    /** The line that lets that key in on a node. */
+    publicKey: z.string(),
+  }),
 });
 
 /** How everything of one box reaches everything else, passwords included. */
 export type Connections = Readonly<z.infer<typeof schema>>;
 
+/** The ports of a box's own doors. */
+export interface DoorPorts {
+  readonly edge: number;
+  readonly placement: number;
+}
+
 /** The connections of a box whose servers run. */
-export function connectionsOf(servers: BoxServers, config: HubConfig, folder: DataFolder, port: number): Connections {
+export function connectionsOf(
+  servers: BoxServers,
+  config: HubConfig,
+  folder: DataFolder,
+  ports: DoorPorts,
+): Connections {
   const own = { user: config.natsUser ?? "", password: config.natsPassword ?? "" };
   const hub = config.natsUser === undefined ? {} : { hub: own };
   return {
@@ -47,9 +82,22 @@ export function connectionsOf(servers: BoxServers, config: HubConfig, folder: Da
     roomLanes: config.roomLanes,
     laneBytes: config.laneBytes ?? laneBytesFor(servers.nats.dataFolder, config.roomLanes + 2),
     host: config.host,
-    port,
+    port: ports.edge,
+    content: {
+      dir: config.content.dir ?? join(folder.path, "content"),
+      bytes: config.content.bytes ?? null,
+      reserveBytes: config.content.reserveBytes ?? null,
+    },
+    placement: {
+      url: `http://127.0.0.1:${ports.placement}`,
+      secret: readOrMakeSecret(folder, "placement"),
+      key: join(folder.secrets, sshKeyName),
+      publicKey: readOrMakeSshKey(folder, sshKeyName).publicKey,
+    },
   };
 }
+
+const sshKeyName = "placement-ssh-key";
 
 // At most half of what the disk has free, for all lanes together, so that the databases don't starve beside a full log.
 function laneBytesFor(dataFolder: string | undefined, lanes: number): number {
@@ -104,6 +152,24 @@ export function appEnvironment(
     HUB_VAULT_URL: connections.vaultUrl,
     HUB_VAULT_ROOT: connections.vaultRoot,
     HUB_VALKEY_URL: connections.valkeyUrl,
+    ...contentEnvironment(apps, connections),
+  };
+}
+
+function contentEnvironment(apps: readonly AppName[], { content, placement }: Connections): Record<string, string> {
+  const { dir, bytes, reserveBytes } = content;
+  return {
+    HUB_CONTENT_DIR: dir,
+    ...(bytes !== null && { HUB_CONTENT_BYTES: String(bytes) }),
+    ...(reserveBytes !== null && { HUB_CONTENT_RESERVE_BYTES: String(reserveBytes) }),
+    ...((apps.includes("edge") || apps.includes("placement")) && {
+      HUB_PLACEMENT_URL: placement.url,
+      HUB_PLACEMENT_SECRET: placement.secret,
+    }),
+    ...(apps.includes("placement") && {
+      HUB_PLACEMENT_PORT: new URL(placement.url).port,
+      HUB_PLACEMENT_KEY: placement.key,
+    }),
   };
 }
 

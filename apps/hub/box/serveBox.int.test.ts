@@ -24,7 +24,7 @@ beforeAll(() => {
   const port = "Number(process.env.HUB_PORT)";
   const door = `const s = createServer((q, r) => r.end("ready")); await new Promise((go) => s.listen(${port}, "127.0.0.1", go));`;
   standIn("edge", `${door} return { close: async () => { s.closeAllConnections(); s.close(); } };`);
-  for (const name of ["commands", "projector"]) {
+  for (const name of ["commands", "projector", "placement"]) {
     standIn(name, "const t = setInterval(() => {}, 1000); return { close: async () => clearInterval(t) };");
   }
 });
@@ -78,6 +78,7 @@ describe("a box", () => {
     expect(state.processes.map(({ name, state: its }) => [name, its])).toEqual([
       ["edge+commands", "ready"],
       ["projector", "ready"],
+      ["placement", "ready"],
     ]);
     expect(await (await fetch(`${state.address}/ready`)).text()).toBe("ready");
     expect(readConnections(config().dataDir).natsLogins.hub?.user).toBe("hub");

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import {
   type BoxServers,
   type DataFolder,
-  freePort,
   identifyProcess,
   openDataFolder,
   ownerOf,
@@ -12,7 +11,7 @@ import {
   waitFor,
 } from "@connect-hub/runtime";
 import { checkout, type HubConfig } from "../config.ts";
-import { type AppProcesses, assertEdgePortFree, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
+import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
 import { migrate, postgresVersion } from "./migrate.ts";
@@ -78,15 +77,14 @@ class Box implements ServingBox {
     const { onProgress, signal } = options;
     const { processes, host } = this.#config;
     await endLeftoverApps(processes, this.#folder);
-    const port = this.#config.port === 0 ? await freePort() : this.#config.port;
-    if (this.#config.port !== 0) await assertEdgePortFree(host, port);
-    this.address = `http://${addressHost(host)}:${port}`;
+    const ports = await doorPorts(this.#config);
+    this.address = `http://${addressHost(host)}:${ports.edge}`;
     onProgress("Starting the servers …");
     const onChange = () => this.#write();
     this.#servers = await startServers({ ...serversOptions(this.#config), onProgress, onChange, signal });
     this.#write();
     signal.throwIfAborted();
-    this.#connections = connectionsOf(this.#servers, this.#config, this.#folder, port);
+    this.#connections = connectionsOf(this.#servers, this.#config, this.#folder, ports);
     writeConnections(this.#folder.path, this.#connections);
     await (options.migrate ?? migrate)(this.#connections, onProgress);
     signal.throwIfAborted();

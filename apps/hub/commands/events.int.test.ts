@@ -17,7 +17,7 @@ let prevHash = "";
 
 beforeAll(async () => {
   link = await connectNats({ url: inject("natsUrl"), name: "hub events test" });
-  await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0"], replicas: 1, maxBytes: 1024 * 1024 });
+  await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0", "content.0"], replicas: 1, maxBytes: 1024 * 1024 });
   lane = await openLane(link, { prefix, id: "rooms.0" });
   mkdirSync(join(dataDir, "run"));
   writeConnections(dataDir, {
@@ -34,6 +34,8 @@ beforeAll(async () => {
     laneBytes: 1024 * 1024,
     host: "127.0.0.1",
     port: 1,
+    content: { dir: "/data/content", bytes: null, reserveBytes: null },
+    placement: { url: "http://127.0.0.1:1", secret: "s", key: "/data/secrets/key", publicKey: "ssh-ed25519 A" },
   });
   for (let n = 1; n <= 12; n++) await append(n);
 });

@@ -48,6 +48,8 @@ function folderPlaces(dataDir: string, connections: Connections, state: BoxState
       kind: "file",
       where: connections.vaultRoot,
     },
+    { what: "the bytes of files that this server has", kind: "folder", where: connections.content.dir },
+    { what: "the ssh key that nodes let in", kind: "file", where: connections.placement.key },
     ...servers,
   ];
 }
