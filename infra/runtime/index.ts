@@ -13,6 +13,7 @@ export { assertPortFree, freePort } from "./ports.ts";
 export { defaultCacheFolder } from "./privateCopy.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, processNames } from "./processIdentity.ts";
 export type { ServerKind } from "./serverKinds.ts";
+export { findSftpClient, type SftpClient } from "./sftpClient.ts";
 export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";
 export { makeSshKey, readOrMakeSshKey, type SshKey } from "./sshKey.ts";
 export { type RunningServer, type StartServerOptions, startServer } from "./startServer.ts";

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
@@ -247,6 +248,31 @@ describe("a line that dies with work under way", () => {
     sshd.signal("SIGCONT");
     expect(performance.now() - since).toBeLessThan(3_000);
   });
+});
+
+/** A small disk of its own in the node's folder; undefined where this process may not mount one. */
+function smallDisk(): { readonly path: string; unmount(): void } | undefined {
+  const path = join(sshd.folder, "small");
+  mkdirSync(path, { recursive: true });
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m,mode=777", "tmpfs", path]).status === 0;
+  return mounted ? { path, unmount: () => void spawnSync("umount", ["-l", path]) } : undefined;
+}
+
+test("a full disk is told from other failures", async (context) => {
+  const disk = smallDisk();
+  if (disk === undefined) return context.skip("no right to mount a small disk");
+  try {
+    const link = await connect({ path: disk.path });
+    await expect(link.put("blobs/large", endless(), huge)).rejects.toMatchObject({
+      code: "NodeFull",
+      retryable: false,
+    });
+    expect(await link.freeBytes()).toBe(0);
+    await link.remove("blobs/large");
+    expect(await link.freeBytes()).toBeGreaterThan(3 * 1024 * 1024);
+  } finally {
+    disk.unmount();
+  }
 });
 
 test("many links at once", async () => {

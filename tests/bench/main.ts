@@ -3,9 +3,10 @@ import type { Bench } from "./bench.ts";
 import { fanout } from "./fanout.ts";
 
 import { hotRoom } from "./hotRoom.ts";
+import { move } from "./move.ts";
 import { project } from "./project.ts";
 
-const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout };
+const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout, move };
 
 const name = process.argv[2] ?? "";
 const bench = benches[name];
