@@ -1,4 +1,5 @@
 import { accountTables } from "@connect-hub/domain/account";
+import { contentTables } from "@connect-hub/domain/content";
 import { type Change, MemoryTables } from "@connect-hub/domain/kernel";
 import { roomTables } from "@connect-hub/domain/room";
 import { changeApplierFeatures } from "@connect-hub/domain/testing";
@@ -6,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { foldChanges } from "./fold.ts";
 import { unfold } from "./testing/memoryApplier.ts";
 
-const all = [...accountTables, ...roomTables];
+const all = [...accountTables, ...roomTables, ...contentTables];
 
 describe("folding a batch and applying deletes, updates, inserts", () => {
   let tables = new MemoryTables(all);

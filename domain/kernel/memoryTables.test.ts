@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { accountTables } from "../account/tables.ts";
+import { contentTables } from "../content/tables.ts";
 import { roomTables } from "../room/tables.ts";
 import { changeApplierFeatures } from "../testing/changeApplier.features.ts";
 import type { Change } from "./change.ts";
 import { MemoryTables } from "./memoryTables.ts";
 
-const all = [...accountTables, ...roomTables];
+const all = [...accountTables, ...roomTables, ...contentTables];
 
 describe("the tables in memory", () => {
   let tables = new MemoryTables(all);

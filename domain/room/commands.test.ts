@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { changesOfEvent } from "../kernel/changesOfCommit.ts";
 import type { Command, Decision } from "../kernel/command.ts";
 import type { DomainEvent } from "../kernel/event.ts";
-import { factRef } from "../kernel/fact.ts";
+import { type FactRef, factRef, type Row } from "../kernel/fact.ts";
+import { clientEventOf } from "../kernel/liveFrames.ts";
+import { MemoryTables } from "../kernel/memoryTables.ts";
 import { decideOver, plainHashes } from "../testing/scenario.ts";
 import { dialogIdOf, roomCommands } from "./commands.ts";
 import { roomModel } from "./events.ts";
@@ -45,7 +48,11 @@ const dialog = event("RoomCreated.v1", 1, {
 });
 const post = (s: number, actor: string) => event("MessagePosted.v1", s, { body: { text: "hi" } }, actor, 1);
 
-function decide(command: Command, given: readonly DomainEvent[], foreign = people): Decision {
+function decide(
+  command: Command,
+  given: readonly DomainEvent[],
+  foreign: ReadonlyMap<FactRef, Row> = people,
+): Decision {
   const definition = roomCommands[command.kind as Kind];
   return decideOver(roomModel, "rooms.0", definition, command, { given, foreign });
 }
@@ -188,5 +195,106 @@ describe("messages", () => {
       expect(decide(by(ana, "editMessage", { message, text: "x" }), [group])).toEqual(refusal("MessageNotFound"));
       expect(decide(by(ana, "deleteMessage", { message }), [group])).toEqual(refusal("MessageNotFound"));
     }
+  });
+});
+
+describe("messages with files", () => {
+  const [one, two] = ["1", "2"].map((digit) => `00000000-0000-7000-8000-0000000000f${digit}`) as [string, string];
+  const shown = (id: string) => ({ id, name: `${id}.txt`, size: 7, type: "text/plain" });
+  const row = (id: string, more: Row = {}): [FactRef, Row] => {
+    const { name, size, type } = shown(id);
+    const own = { id, owner: ana, room_id: room, state: "claimed", filename_visible: name, size, type };
+    return [factRef("files", id), { ...own, ...more }];
+  };
+  const claims = new Map([row(one), row(two)]);
+  const postWith = (files: string[], text?: string) => by(ana, "postMessage", { files, ...(text && { text }) });
+  const postedWith = (s: number, files: string[], text = "") =>
+    event("MessageWithFilesPosted.v1", s, { files, body: { text, files: files.map(shown) } }, ana, 1);
+  const voided: DomainEvent = {
+    type: "ClaimVoided.v1",
+    subject: { kind: "room", id: room },
+    by: "system",
+    data: { file: one },
+  };
+  const missing = (...files: string[]) => ({ refused: { code: "FileNotFound", detail: { files } } });
+
+  test("a post shows what its files are, in its order, with a text or without", () => {
+    const decision = decide(postWith([two, one], "look"), [group], claims);
+    expect(decision).toEqual({ events: [postedWith(2, [two, one], "look")], result: { room, s: 2, m: 1 } });
+    expect(events(decide(postWith([one]), [group], claims))).toEqual([postedWith(2, [one])]);
+  });
+
+  test.each([
+    ["unknown", []],
+    ["somebody else's", [row(one, { owner: bob })]],
+    ["brought for another room", [row(one, { room_id: bob })]],
+    ["released", [row(one, { state: "released" })]],
+  ] as [string, [FactRef, Row][]][])("a file that is %s can't be posted, and none of its message is", (_what, rows) => {
+    const foreign = new Map([row(two), ...rows]);
+    expect(decide(postWith([two, one]), [group], foreign)).toEqual(missing(one));
+  });
+
+  test("a file is posted once, by a message that was not deleted, and never when it is void", () => {
+    const posted = postedWith(2, [one]);
+    const deleted = event("MessageWithFilesDeleted.v1", 3, { message: 2, edits: [], files: [one] });
+    for (const given of [[posted], [posted, deleted], [voided]])
+      expect(decide(postWith([one]), [group, ...given], claims)).toEqual(missing(one));
+  });
+
+  test("an edit changes the text and keeps the files", () => {
+    const edit = by(ana, "editMessage", { message: 2, text: "ho" });
+    const body = { text: "ho", files: [shown(one)] };
+    const edited = event("MessageWithFilesEdited.v1", 3, { message: 2, edits: [], files: [one], body });
+    expect(events(decide(edit, [group, postedWith(2, [one])]))).toEqual([edited]);
+    expect(events(decide(edit, [group, postedWith(2, [one]), edited]))).toMatchObject([
+      { data: { edits: [3], files: [one], body } },
+    ]);
+  });
+
+  test("a message is deleted with its files, also after its text was erased", () => {
+    const remove = by(ana, "deleteMessage", { message: 2 });
+    const deleted = event("MessageWithFilesDeleted.v1", 3, { message: 2, edits: [], files: [one, two] });
+    const posted = postedWith(2, [one, two]);
+    const erased = { ...posted, data: { ...posted.data, body: null } };
+    for (const post of [posted, erased]) expect(events(decide(remove, [group, post]))).toEqual([deleted]);
+    expect(decide(remove, [group, posted, deleted])).toEqual(refusal("MessageIsDeleted"));
+  });
+
+  test("a claim is void unless it was posted first; nobody sees that", () => {
+    const expire = by("system", "voidClaim", { file: one });
+    expect(decide(expire, [group])).toEqual({ events: [voided], result: { state: "voided" } });
+    expect(decide(expire, [])).toEqual({ events: [voided], result: { state: "voided" } });
+    expect(decide(expire, [group, voided])).toEqual({ events: [], result: { state: "voided", s: null } });
+    const posted = postedWith(2, [one]);
+    expect(decide(expire, [group, posted])).toEqual({ events: [], result: { state: "posted", s: 2 } });
+    const deleted = event("MessageWithFilesDeleted.v1", 3, { message: 2, edits: [], files: [one] });
+    expect(decide(expire, [group, posted, deleted])).toMatchObject({ result: { state: "deleted", s: 2 } });
+    expect(clientEventOf(voided, "", roomModel)).toBeUndefined();
+  });
+
+  test("what members see of it is a message like others, with files", () => {
+    const seen = (one: DomainEvent) => clientEventOf(one, "", roomModel);
+    expect(seen(postedWith(2, [one], "look"))).toMatchObject({
+      t: "messagePosted",
+      d: { text: "look", files: [shown(one)] },
+    });
+    const deleted = event("MessageWithFilesDeleted.v1", 3, { message: 2, edits: [], files: [one] });
+    expect(seen(deleted)).toMatchObject({ t: "messageDeleted", d: { message: 2 } });
+    const tables = new MemoryTables(roomModel.tables);
+    const place = { lane: "rooms.0", n: 1, at: "2026-01-01T00:00:00.000Z" } as const;
+    for (const one of [group, postedWith(2, [two], "look"), { ...deleted, data: { ...deleted.data, files: [two] } }])
+      tables.apply(changesOfEvent(one, place, roomModel));
+    expect(tables.get(factRef("room_events", room, "2"))).toMatchObject({ data: { text: null, files: [] } });
+    expect(tables.get(factRef("messages", `${room}:2`))).toMatchObject({
+      status: "deleted",
+      data: { text: null, files: [], edits: [] },
+    });
+    expect(tables.get(factRef("room_files", room, two))).toEqual({
+      room_id: room,
+      file_id: two,
+      state: "deleted",
+      s: 2,
+      by: ana,
+    });
   });
 });

@@ -1,12 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { accountTables } from "../account/tables.ts";
+import { contentTables } from "../content/tables.ts";
 import type { Change } from "../kernel/change.ts";
 import type { Row, Table } from "../kernel/fact.ts";
 import { MemoryTables } from "../kernel/memoryTables.ts";
 import { canonicalRow } from "../kernel/tableDigest.ts";
 import { roomTables } from "../room/tables.ts";
 import { changeHistories } from "./changeHistories.ts";
+import { ContentTalk } from "./contentTalk.ts";
+import { seededRandom } from "./roomTalk.ts";
 
 /** An applier of changes as the contract sees it; it begins with empty tables. */
 export interface ApplierUnderTest {
@@ -77,7 +80,19 @@ export function changeApplierFeatures(applier: () => ApplierUnderTest, runs: num
     expect(await rowsAfter([insert], [other, byStatus])).toEqual([]);
   });
 
-  for (const tables of [accountTables, roomTables]) {
+  test("whatever goes on in the lane of content, in any batches, gives the rows of one change after another", async () => {
+    const batches = fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), batches, (seed, sizes) => {
+        const talk = new ContentTalk(seededRandom(seed));
+        const history = sizes.map((size) => Array.from({ length: size }, () => talk.next()).flat());
+        return sameAsOneByOne(applier(), contentTables, history);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  for (const tables of [accountTables, roomTables, contentTables]) {
     for (const insertsAreNew of [true, false]) {
       const kept = insertsAreNew ? "" : ", even when tables of new rows meet old ones";
       test(`any history of ${tables[0].schema} in any batches gives the rows of one change after another${kept}`, async () => {

@@ -31,6 +31,12 @@ const bounded: [name: string, limit: number, command: CommandName, input: (size:
     (size) => ({ email: `a@${letters(size - 2)}`, password: letters(8) }),
   ],
   [
+    "the files of a message",
+    limits.filesPerMessage,
+    "postMessage",
+    (size) => ({ room: id, files: Array.from({ length: size }, (_, at) => id.replace(/..$/, `${at + 10}`)) }),
+  ],
+  [
     "the first members",
     limits.firstMembers,
     "createRoom",
@@ -47,6 +53,17 @@ describe("what commands take", () => {
     expect(takes("postMessage", { room: id, text: "" })).toBe(false);
     expect(takes("postMessage", { room: id, text: "x" })).toBe(true);
     expect(takes("createRoom", { name: "" })).toBe(false);
+  });
+
+  test("a post has a text, or files, or both", () => {
+    const posts = (d: object) => takes("postMessage", { room: id, ...d });
+    expect([posts({}), posts({ text: "" }), posts({ files: [] }), posts({ text: "x", files: [] })]).toEqual(
+      Array.from({ length: 4 }, () => false),
+    );
+    expect([posts({ files: [id] }), posts({ text: "", files: [id] }), posts({ text: "x", files: [id] })]).toEqual(
+      Array.from({ length: 3 }, () => true),
+    );
+    expect([posts({ files: [id, id] }), posts({ files: ["x"] }), posts({ files: id })]).toEqual([false, false, false]);
   });
 
   test("a password has at least 8 characters", () => {

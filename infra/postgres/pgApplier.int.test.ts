@@ -1,4 +1,5 @@
 import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
 import {
   type Change,
   type Checkpoint,
@@ -33,7 +34,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const models = [accountModel, roomModel];
+const models = [accountModel, roomModel, contentModel];
 const laneOf = (model: ContextModel): LaneId => `${model.context}.0`;
 
 async function applyNow(applier: Applier, model: ContextModel, changes: readonly Change[]) {
