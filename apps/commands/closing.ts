@@ -1,13 +1,5 @@
 import { accountModel, type ClosingPorts, closeAccountFully } from "@connect-hub/domain/account";
-import {
-  type Command,
-  type CommandReply,
-  type FactSource,
-  type Lane,
-  type Reactor,
-  startReactor,
-  type Vault,
-} from "@connect-hub/domain/kernel";
+import { type FactSource, type Lane, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
 import { kyselyOver, type PostgresPool } from "@connect-hub/postgres";
@@ -15,6 +7,7 @@ import { type ChatTables, roomsOfUser } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
 import { type KeptLane, pause } from "./keepLane.ts";
+import { sendWithin } from "./sendWithin.ts";
 
 export interface ClosingOptions {
   readonly config: CommandsConfig;
@@ -62,25 +55,11 @@ function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions
       const { rooms } = await roomsOfUser(db, user);
       return rooms.map(({ id, joinedS }) => ({ room: id, joinedS }));
     },
-    send: (lane, command) => sendTo(kept.get(lane), command),
+    send: (lane, command) => sendWithin(kept, lane, command),
     destroyKeys: (prefix) => vault.destroy(prefix),
     wait: pause,
   };
 }
 
-function sendTo(lane: KeptLane | undefined, command: Command): Promise<CommandReply> {
-  const writer = lane?.writer;
-  if (writer === undefined) return Promise.resolve({ refused: { code: "LaneMoved" } });
-  return new Promise((resolve) => {
-    const giveUp = (): void => resolve({ refused: { code: "DeadlinePassed" } });
-    const timer = setTimeout(giveUp, Math.max(0, command.deadlineAt - Date.now()) + graceMs);
-    writer.submit(command, (reply) => {
-      clearTimeout(timer);
-      resolve(reply);
-    });
-  });
-}
-
-const graceMs = 1_000;
 const reachTimeoutMs = 10_000;
 const reachPollMs = 50;

@@ -5,6 +5,12 @@ const schema = z.object({
   ...backendSettings,
   /** Passwords hashed at a time. */
   HUB_PASSWORD_THREADS: z.coerce.number().int().min(1).max(64).default(2),
+  /** How long a file may wait for the message that it was brought for, in hours … */
+  HUB_CLAIM_HOURS: z.coerce.number().positive().default(24),
+  /** … or in milliseconds, which wins. */
+  HUB_CLAIM_MS: z.coerce.number().int().positive().optional(),
+  /** How often those are looked for that have waited too long, in milliseconds. */
+  HUB_CLAIM_SWEEP_MS: z.coerce.number().int().positive().default(60_000),
 });
 
 /** What the commands app is told from outside. */

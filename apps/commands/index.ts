@@ -2,7 +2,7 @@ import { accountCommands, accountModel, accountTables } from "@connect-hub/domai
 import { contentCommands, contentModel, contentTables } from "@connect-hub/domain/content";
 import { ForeignFacts, factsVersionOf, type Lane, loadKeyedHashes, type Schema } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
-import { contextOf, type LaneId } from "@connect-hub/domain/values";
+import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
 import { passwords } from "@connect-hub/passwords";
 import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
@@ -11,7 +11,8 @@ import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import { startClosing } from "./closing.ts";
 import type { CommandsConfig } from "./config.ts";
-import { type KeptLane, keepLane } from "./keepLane.ts";
+import { startClaimSweep, startFileReactor } from "./files.ts";
+import { type KeepLaneOptions, type KeptLane, keepLane } from "./keepLane.ts";
 
 export { type CommandsConfig, readCommandsConfig } from "./config.ts";
 
@@ -23,7 +24,7 @@ export interface RunningCommands {
 }
 
 /**
- * Starts the writers of all lanes and the reactor of the accounts lane. Resolves when it is connected; the lanes are taken
+ * Starts the writers of all lanes and what runs beside them. Resolves when it is connected; the lanes are taken
  * over as soon as the log, the tables and the vault answer. Throws when the configuration or the log is unsound.
  */
 export async function startCommands(config: CommandsConfig): Promise<RunningCommands> {
@@ -87,16 +88,20 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
     foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source }),
   };
   const kept = new Map<LaneId, KeptLane>();
+  const roomLanes = [...lanes.keys()].filter((id) => contextOf(id) === "rooms").length;
+  const files = { config, link, pools, log, vault, roomLanes, kept };
+  const besideOf: { readonly [context in Context]: (lane: Lane) => NonNullable<KeepLaneOptions["whileLeading"]> } = {
+    accounts: () => () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept }),
+    rooms: (lane) => (tail) => startFileReactor(lane, tail, files),
+    content: () => () => startClaimSweep(files),
+  };
   const { over, end: onOver } = untilOver();
   for (const [id, lane] of lanes) {
     const context = contexts[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
-    const whileLeading = () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept });
-    const beside = id === accounts.id ? { whileLeading } : {};
-    kept.set(
-      id,
-      keepLane({ link, prefix, lane, log, onOver, ...beside, parts: { ...parts, ...context, factsVersion } }),
-    );
+    const whileLeading = besideOf[contextOf(id)](lane);
+    const own = { ...parts, ...context, factsVersion };
+    kept.set(id, keepLane({ link, prefix, lane, log, onOver, whileLeading, parts: own }));
   }
   return {
     over,

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  CommitTail,
   decodeBeat,
   EpochOver,
   type Lane,
@@ -7,8 +8,9 @@ import {
   type LaneWriterOptions,
   subjects,
 } from "@connect-hub/domain/kernel";
-import { type NatsLink, serveCommands, subscribeLive } from "@connect-hub/jetstream";
+import { type NatsLink, subscribeLive } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
+import { openDoors } from "./openDoors.ts";
 
 /** What a kept lane needs beside its writer's parts. */
 export interface KeepLaneOptions {
@@ -16,11 +18,11 @@ export interface KeepLaneOptions {
   readonly prefix: string;
   readonly lane: Lane;
   readonly log: Logger;
-  readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onLost" | "onBug">;
+  readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onStored" | "onLost" | "onBug">;
   /** Told when the lane is in another epoch: it can't be led from here any more. */
   onOver(reason: EpochOver): void;
-  /** Starts what runs only while this process leads the lane. */
-  whileLeading?(): { close(): Promise<void> };
+  /** Starts what runs only while this process leads the lane; `tail` reads the lane beside its writer. */
+  whileLeading?(tail: Pick<Lane, "read">): { close(): Promise<void> };
 }
 
 /** A lane that this process writes, or waits to write. */
@@ -46,7 +48,7 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
         current = await lead(options, stop.signal);
         log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
         retryMs = firstRetryMs;
-        const beside = options.whileLeading?.();
+        const beside = options.whileLeading?.(current.tail);
         const reason = await current.lost;
         await beside?.close();
         if (stop.signal.aborted) return;
@@ -84,6 +86,7 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
 
 interface Led {
   readonly writer: LaneWriter;
+  readonly tail: CommitTail;
   /** Resolves with the reason when the lane is lost or let go. */
   readonly lost: Promise<string>;
   close(): Promise<void>;
@@ -98,22 +101,28 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     lose = resolve;
   });
   // The door opens before the first beat tells of it.
-  const door = serveCommands(link, {
-    subject: names.commands(lane.id, id),
+  const doors = openDoors(link, {
+    names,
+    lane: lane.id,
+    writer: id,
     onMalformed: (what) => log.warn({ lane: lane.id }, what),
-    onCommand: (command, answer) => {
+    submit: (command, answer) => {
       if (writer === undefined) answer({ refused: { code: "LaneMoved" } });
       else writer.submit(command, answer);
     },
   });
+  let tail: CommitTail | undefined;
   try {
     const onBug = (error: unknown) => log.fatal({ err: error, lane: lane.id }, "a bug: the command was refused");
-    writer = await LaneWriter.start({ ...parts, lane, writer: id, subjects: names, onBug, onLost: lose }, signal);
+    const own = { lane, writer: id, subjects: names, onBug, onLost: lose };
+    writer = await LaneWriter.start({ ...parts, ...own, onStored: (commit) => tail?.push(commit) }, signal);
   } catch (error) {
-    await door.close();
+    await doors.close();
     throw error;
   }
   const leading = writer;
+  // Nothing was submitted before this tick, so it misses none.
+  tail = new CommitTail(lane, leading.position.head);
   // One that has nothing to append would not notice by itself.
   const listening = subscribeLive(link, names.beat(lane.id), ({ body }) => {
     const beat = decodeBeat(body);
@@ -121,12 +130,13 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
   });
   return {
     writer: leading,
+    tail,
     lost,
     async close() {
       listening.unsubscribe();
       await leading.close();
       lose("stopped");
-      await door.close();
+      await doors.close();
     },
   };
 }

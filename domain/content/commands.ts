@@ -15,7 +15,9 @@ export const contentCommands = {
 } satisfies { [kind: string]: CommandDefinition };
 
 /** What each service of the system may send, by the name that it has on `sys.<name>.>`. */
-export const serviceCommands: { readonly [service: string]: ReadonlySet<string> } = {
-  placement: new Set(["reportPressure", "recordReplica", "dropLocal"] satisfies (keyof typeof contentCommands)[]),
-  operator: new Set(["addNode"] satisfies (keyof typeof contentCommands)[]),
-};
+export const serviceCommands: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    placement: ["reportPressure", "recordReplica", "dropLocal"],
+    operator: ["addNode"],
+  } satisfies { [service: string]: readonly (keyof typeof contentCommands)[] }),
+);

@@ -232,6 +232,7 @@ export class LaneWriter {
     const outcome = await appendSurely(lane, bytes, n, this.#stop.signal);
     if (outcome !== "stored") return outcome;
     this.#at = { n, hash: hashCommit(bytes), atMs: scope.atMs };
+    this.#options.onStored?.({ n, bytes });
     const events = accepted.flatMap((item) => item.events);
     const changes = accepted.flatMap((item) => item.changes);
     this.#view.commit(n, changes, { events: events.length, bytes: bytes.byteLength });

@@ -1,7 +1,7 @@
 import type { CommandDefinition, KeyedHashes, PrepareTools } from "./command.ts";
 import type { ContextModel } from "./event.ts";
 import type { ForeignFacts } from "./foreignFacts.ts";
-import type { FactSource, Lane, LiveBus, Vault } from "./ports.ts";
+import type { FactSource, Lane, LiveBus, StoredCommit, Vault } from "./ports.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** What a writer of a lane is made of. */
@@ -30,6 +30,8 @@ export interface LaneWriterOptions {
   readonly beatMs?: number;
   /** Told of what must not happen: a decider or an adapter that threw something unknown. */
   onBug(error: unknown): void;
+  /** Told of each commit that this writer has stored, before its commands are answered. */
+  onStored?(commit: StoredCommit): void;
   /** Called once, when another writer has the lane. */
   onLost?(reason: string): void;
 }

@@ -11,10 +11,14 @@ export interface ReactorCheckpoint {
 }
 
 export interface ReactorOptions {
-  readonly lane: Lane;
+  readonly lane: Pick<Lane, "read">;
   readonly vault: Vault;
   readonly model: ContextModel;
   readonly checkpoint: ReactorCheckpoint;
+  /**
+   * The types of events that matter to it; all, if left out. A commit that names none of them is skipped without decoding.
+   */
+  readonly types?: readonly string[];
   /**
    * Handles one event, and resolves when its effects are committed. Called again after a crash or when it throws, so all
    * that it sends must have ids derived from the event. Events of other commits may be handled at the same time.
@@ -60,15 +64,18 @@ async function run(options: ReactorOptions, signal: AbortSignal): Promise<void> 
       options.onTrouble?.(error);
     }
   };
-  const timer = setInterval(() => void note(), noteEveryMs);
+  // Where next to nothing is to be done, little is lost with an old checkpoint.
+  const timer = setInterval(() => void note(), options.types === undefined ? noteEveryMs : noteSkippedEveryMs);
   while (!signal.aborted) {
     try {
       for await (const batch of lane.read(last + 1, signal)) {
         for (const commit of batch) {
-          while (open.size >= maxOpen && !signal.aborted) await Promise.race(open.values());
-          const handled = insist(() => reactTo(commit, options, signal), options, signal);
-          const closed = handled.then((done) => void (done === undefined || open.delete(commit.n)));
-          open.set(commit.n, closed);
+          if (mayMatter(commit, options.types)) {
+            while (open.size >= maxOpen && !signal.aborted) await Promise.race(open.values());
+            const handled = insist(() => reactTo(commit, options, signal), options, signal);
+            const closed = handled.then((done) => void (done === undefined || open.delete(commit.n)));
+            open.set(commit.n, closed);
+          }
           last = commit.n;
         }
       }
@@ -98,15 +105,23 @@ async function insist<T>(work: () => Promise<T>, options: ReactorOptions, signal
 }
 
 async function reactTo({ bytes }: StoredCommit, options: ReactorOptions, signal: AbortSignal): Promise<true> {
-  const { model, vault, react } = options;
+  const { model, vault, react, types } = options;
   const commit = decodeCommit(bytes);
   const keys = await vault.byId(sealedKeyIds([commit], model));
   const place = { lane: commit.lane, n: commit.n, at: commit.at };
   for (const stored of commit.entries.flatMap((entry) => entry.events)) {
     if (signal.aborted) break;
+    if (types !== undefined && !types.includes(stored.type)) continue;
     await react(openEvent(stored, model, keys), place, signal);
   }
   return true;
+}
+
+/** Whether the text of a commit names one of these types; what a person wrote is sealed and can't. */
+function mayMatter({ bytes }: StoredCommit, types: readonly string[] | undefined): boolean {
+  if (types === undefined) return true;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return types.some((type) => text.includes(`"type":"${type}"`));
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -123,4 +138,5 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 const maxOpen = 64;
 const noteEveryMs = 1_000;
+const noteSkippedEveryMs = 5_000;
 const retryMs = 500;

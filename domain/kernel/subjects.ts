@@ -26,6 +26,11 @@ export function epoch8(epoch: string): string {
   return epoch.slice(0, epochDigits);
 }
 
+/** The service that sent a message on one of `Subjects.services`. NATS lets each publish under its own name alone. */
+export function serviceOf(subject: string): string {
+  return subject.split(".")[1] ?? "";
+}
+
 /** The names under `prefix`: letters, digits, `-` and `_` only. Throws a `TypeError` for any other. */
 export function subjects(prefix = ""): Subjects {
   if (!/^[A-Za-z0-9_-]*$/.test(prefix)) throw new TypeError(`"${prefix}" is not a prefix for NATS names`);

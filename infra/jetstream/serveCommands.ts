@@ -10,10 +10,10 @@ import { guarded, perTurn } from "./callbacks.ts";
 import type { NatsLink } from "./connectNats.ts";
 
 export interface ServeOptions {
-  /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`. */
+  /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`, or `services` for any. */
   readonly subject: string;
-  /** Is given each command; `answer` is called once, at any later time. */
-  readonly onCommand: (command: Command, answer: (reply: CommandReply) => void) => void;
+  /** Is given each command, and the subject that it came by; `answer` is called once, at any later time. */
+  readonly onCommand: (command: Command, answer: (reply: CommandReply) => void, subject: string) => void;
   /** Hears of messages that hold no command; they are dropped. */
   readonly onMalformed: (what: string) => void;
 }
@@ -39,7 +39,8 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
       options.onMalformed(`a message on ${message.subject} that wants its answer on "${inbox}", which is no inbox`);
       return;
     }
-    for (const [c, command] of items) options.onCommand(command, (answer) => reply(inbox, [c, answer]));
+    for (const [c, command] of items)
+      options.onCommand(command, (answer) => reply(inbox, [c, answer]), message.subject);
   });
   const subscription = link.nc.subscribe(options.subject, {
     callback: (error, message) => {

@@ -4,18 +4,18 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type OwnSshd, startOwnSshd } from "../../tests/setup/ownSshd.ts";
+import { openTestNode, type TestNode } from "../../tests/setup/testNode.ts";
 import { connectNode } from "./connectNode.ts";
 import type { NodeLink } from "./nodeLink.ts";
 import { putVerified, removeLeftovers } from "./putVerified.ts";
 
-let sshd: OwnSshd;
+let sshd: TestNode;
 let link: NodeLink;
 let folder: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "connect-hub-transfers-"));
-  sshd = await startOwnSshd();
+  sshd = await openTestNode();
   link = await connectNode(sshd.target, { privateKey: sshd.privateKey });
 });
 

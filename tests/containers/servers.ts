@@ -1,6 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { freePort, identifyProcess, isRunning, makeSshKey } from "@connect-hub/runtime";
 import { type ContainerRuntimeClient, GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
+import type { SharedNode } from "../setup/testNode.ts";
 import type { ImageKind } from "./images.ts";
 
 /** The four servers of one run. */
@@ -15,9 +19,13 @@ export interface Containers {
 /** Who started a container: `pid startedAt`. */
 const ownerLabel = "connect-hub.owner";
 const startMs = 60_000;
+/** Who the node's files belong to: this user, who looks at them, or for root somebody who is nobody on this machine. */
+const account = process.getuid?.() || 47_110;
 
 interface Plan {
   readonly environment: { readonly [name: string]: string };
+  /** Folders of this machine, by where they stand in the container. */
+  readonly mounts?: { readonly [target: string]: string };
   readonly files?: readonly { readonly target: string; readonly content: string; readonly mode: number }[];
   /** What its log says once it serves. */
   readonly ready: RegExp;
@@ -29,6 +37,7 @@ export async function startContainers(images: { readonly [kind in ImageKind]: st
   const password = randomBytes(24).toString("hex");
   const key = makeSshKey("tests");
   const hostKey = makeSshKey("node");
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-node-"));
   const plans: { readonly [kind in ImageKind]: Plan } = {
     nats: { environment: {}, ready: /Server is ready/, versionCommand: ["nats-server", "--version"] },
     postgres: {
@@ -42,7 +51,8 @@ export async function startContainers(images: { readonly [kind in ImageKind]: st
       versionCommand: ["valkey-server", "--version"],
     },
     sshd: {
-      environment: {},
+      environment: { ACCOUNT: String(account) },
+      mounts: { "/srv/store/data": folder },
       files: [
         { target: "/etc/ssh/host_key", content: hostKey.privateKey, mode: 0o600 },
         { target: "/etc/ssh/authorized_key", content: `${key.publicKey}\n`, mode: 0o644 },
@@ -54,6 +64,7 @@ export async function startContainers(images: { readonly [kind in ImageKind]: st
   const containers: StartedTestContainer[] = [];
   const close = async () => {
     await Promise.all(containers.map((one) => one.stop({ timeout: 5_000, remove: true, removeVolumes: true })));
+    rmSync(folder, { recursive: true, force: true });
   };
   const start = async (kind: ImageKind) => {
     const port = await freePort();
@@ -66,14 +77,15 @@ export async function startContainers(images: { readonly [kind in ImageKind]: st
   try {
     await Promise.allSettled(starts);
     const [nats, postgres, valkey, sshd] = await Promise.all(starts);
-    const node = { host: "127.0.0.1", port: sshd.port, user: "store", path: "/data", hostKey: hostKey.fingerprint };
+    const target = { host: "127.0.0.1", port: sshd.port, user: "store", path: "/data", hostKey: hostKey.fingerprint };
+    const node: SharedNode = { privateKey: key.privateKey, target, folder, uid: account };
     return {
       versions: [nats, postgres, valkey, sshd].map(({ version }) => version),
       env: {
         HUB_TEST_NATS_URL: `nats://127.0.0.1:${nats.port}`,
         HUB_TEST_POSTGRES_URL: `postgresql://hub:${password}@127.0.0.1:${postgres.port}/hub`,
         HUB_TEST_VALKEY_URL: `redis://:${password}@127.0.0.1:${valkey.port}`,
-        HUB_TEST_NODE: JSON.stringify({ ...node, privateKey: key.privateKey }),
+        HUB_TEST_NODE: JSON.stringify(node),
       },
       close,
     };
@@ -87,6 +99,7 @@ function startContainer(image: string, port: number, plan: Plan): Promise<Starte
   return new GenericContainer(image)
     .withNetworkMode("host")
     .withEnvironment({ ...plan.environment, PORT: String(port) })
+    .withBindMounts(Object.entries(plan.mounts ?? {}).map(([target, source]) => ({ source, target, mode: "rw" })))
     .withCopyContentToContainer([...(plan.files ?? [])])
     .withLabels({ [ownerLabel]: ownIdentity() })
     .withWaitStrategy(Wait.forLogMessage(plan.ready))

@@ -43,7 +43,8 @@ export async function freshBox(servers: {
     prefix,
     lanes: ["accounts.0", ...rooms, "content.0"],
     replicas: 1,
-    maxBytes: 1024 ** 3,
+    // NATS sets it aside, and boxes share its disk.
+    maxBytes: 256 * 1024 ** 2,
   });
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
   return {
