@@ -27,7 +27,7 @@ export interface Box {
   readonly journalFile: string;
   /** Runs `hub` on this box. */
   hub(...args: readonly string[]): Promise<HubResult>;
-  /** All servers and apps, by name: `nats`, `postgres`, `valkey`, `edge`, `commands`, `projector`. */
+  /** All servers and apps, by name: `nats`, `postgres`, `valkey`, `edge`, `commands`, `projector`, `placement`. */
   processes(): Promise<readonly ProcessStatus[]>;
   /** Stops it and removes its folder and the journal. May be called again. */
   close(): Promise<void>;
@@ -37,7 +37,7 @@ const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const hubMain = join(checkout, "apps/hub/main.ts");
 
 /** Free ports, every app a process of its own, and none of the machine's settings but where servers come from. */
-const environment: NodeJS.ProcessEnv = {
+const ownEnvironment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HUB_"))),
   ...(process.env.HUB_SERVERS && { HUB_SERVERS: process.env.HUB_SERVERS }),
   ...(process.env.HUB_CACHE && { HUB_CACHE: process.env.HUB_CACHE }),
@@ -45,16 +45,21 @@ const environment: NodeJS.ProcessEnv = {
   HUB_NATS_PORT: "0",
   HUB_POSTGRES_PORT: "0",
   HUB_VALKEY_PORT: "0",
-  HUB_PROCESSES: "edge,commands,projector",
+  HUB_PLACEMENT_PORT: "0",
+  HUB_PROCESSES: "edge,commands,projector,placement",
 };
 
 /**
- * Starts a box in a fresh folder; `onBox` is given what ends it, before it is started. Throws with what `hub up` said when it
+ * Starts a box in a fresh folder with `settings` beside the usual ones; `onBox` is given what ends it, before it is started. Throws with what `hub up` said when it
  * can't; what was started is ended.
  */
-export async function startBox(onBox: (close: () => Promise<void>) => void): Promise<Box> {
+export async function startBox(
+  onBox: (close: () => Promise<void>) => void,
+  settings: { readonly [variable: string]: string },
+): Promise<Box> {
+  const environment = { ...ownEnvironment, ...settings };
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-demo-"));
-  const hub = (...args: readonly string[]) => runHub(["--data", folder, ...args]);
+  const hub = (...args: readonly string[]) => runHub(["--data", folder, ...args], environment);
   const journalFile = `${folder}.journal`;
   const close = async () => {
     const down = existsSync(folder) ? await hub("down") : undefined;
@@ -88,9 +93,9 @@ function parseStatus({ code, stdout, stderr }: HubResult) {
   return { address, all: [...servers.map(({ kind, ...rest }) => ({ ...rest, name: kind })), ...processes] };
 }
 
-function runHub(args: readonly string[]): Promise<HubResult> {
+function runHub(args: readonly string[], env: NodeJS.ProcessEnv): Promise<HubResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", hubMain, ...args], { cwd: checkout, env: environment });
+    const child = spawn(process.execPath, ["--import", "tsx", hubMain, ...args], { cwd: checkout, env });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;

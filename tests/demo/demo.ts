@@ -1,13 +1,17 @@
+import type { BoxNodes } from "../support/boxNodes.ts";
 import { type Box, startBox } from "./box.ts";
 import { type Heads, pagedHistories, recordsOf, resumedRecords, waitForRecords } from "./evidence.ts";
+import { fileFindings } from "./fileFindings.ts";
 import { type Acknowledged, openJournal, readJournal } from "./journal.ts";
 import { type Finding, judge } from "./judge.ts";
 import { aimAt, type Victim, victims } from "./kill.ts";
+import { openLibrary } from "./library.ts";
+import { addNodes, bringAndStrike, budgetFinding, chooseMoving, forwardSome } from "./moving.ts";
 import { operatorFindings } from "./operator.ts";
 import { gather, type Person } from "./people.ts";
 import { linesOf, perform, type Stage, setStage } from "./perform.ts";
 import { type Act, castOf, readPlay } from "./play.ts";
-import { breakBox, type Sabotage } from "./sabotage.ts";
+import { breakBox, breakBytes, type Sabotage } from "./sabotage.ts";
 
 export interface DemoOptions {
   /** What is done behind the system's back before it is judged. */
@@ -25,16 +29,29 @@ const linesPerCut = 300;
 /** Runs the whole demo; the answer is the verdict. */
 export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
   const acts = readPlay();
+  const moving = chooseMoving();
   say("Starting a box of its own …");
-  const box = await startBox(onBox);
+  let nodes: BoxNodes | undefined;
+  const box = await startBox((close) => onBox(() => close().finally(() => nodes?.close())), {
+    HUB_CONTENT_BYTES: String(moving.budgetBytes),
+  });
   const journal = openJournal(box.journalFile);
   let people: readonly Person[] = [];
   try {
     say(`Registering ${castOf(acts).length} people and connecting them to ${box.address} …`);
     people = await gather(castOf(acts), box.address, journal);
     const stage = await setStage(acts, people);
+    const library = await openLibrary(people);
+    nodes = await addNodes(box);
+    say(`Bringing ${moving.files.length} files past a budget of ${inMiB(moving.budgetBytes)} while they talk …`);
+    const bringing = bringAndStrike(moving, { box, nodes, library, say });
+    // It is awaited when the play is over.
+    bringing.catch(() => undefined);
     for (const [index, act] of acts.entries())
       await playAct(act, victims[index] ?? "edge", { box, stage, people, say });
+    say("Waiting for the last files, forwarding some, and deleting the messages that they came in …");
+    const carried = await bringing;
+    const files = await forwardSome(carried.brought, library);
     say("Repeating some commands, and waiting for what is still on its way …");
     const acknowledged = readJournal(box.journalFile);
     const repeated = await repeatSome(acknowledged, people);
@@ -44,19 +61,31 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
     if (caughtUp.code !== 0) throw new Error(`The projector does not catch up: ${caughtUp.stderr}`);
     if (sabotage !== undefined) {
       say(`Sabotage: ${sabotage} …`);
-      await breakBox(box, sabotage, sceneToBreak(acts, stage));
+      if (sabotage === "bytes") await breakBytes(box, nodes.all, files.brought);
+      else await breakBox(box, sabotage, sceneToBreak(acts, stage));
     }
     say("Resuming with new connections, paging through all histories …");
     const records = [...live, ...(await resumedRecords(box, people, heads))];
-    const rooms = await pagedHistories(box, acts, stage);
+    const rooms = await pagedHistories(box, acts, stage, library);
+    say("Downloading every file …");
+    const evidence = { box, nodes: nodes.all, library, ...files };
+    const fileChecks = [...(await fileFindings(evidence)), budgetFinding(moving, carried)];
     say("Verifying the log, folding it, dropping the tables and replaying them …");
-    return [...judge({ journal: acknowledged, rooms, records }), repeated, ...(await operatorFindings(box))];
+    return [
+      ...judge({ journal: acknowledged, rooms, records }),
+      repeated,
+      ...fileChecks,
+      ...(await operatorFindings(box)),
+    ];
   } finally {
     for (const { client } of people) client.close();
     journal.close();
     await box.close();
+    await nodes?.close();
   }
 }
+
+const inMiB = (bytes: number): string => `${(bytes / 1024 ** 2).toFixed(0)} MiB`;
 
 interface Scenery {
   readonly box: Box;

@@ -2,6 +2,7 @@ import { limits } from "@connect-hub/domain/values";
 import type { Cursor, RoomEvent } from "@connect-hub/protocol";
 import type { Box } from "./box.ts";
 import type { Record, RoomHistory } from "./judge.ts";
+import type { Library } from "./library.ts";
 import { openRecorded, type Person, type Told } from "./people.ts";
 import type { Stage } from "./perform.ts";
 import type { Act } from "./play.ts";
@@ -46,7 +47,12 @@ export function recordsOf(who: string, kind: Record["kind"], told: Told, heads: 
 }
 
 /** Reads every room's history over HTTP, page by page. A page that can't be had ends its room's history there. */
-export async function pagedHistories(box: Box, acts: readonly Act[], stage: Stage): Promise<readonly RoomHistory[]> {
+export async function pagedHistories(
+  box: Box,
+  acts: readonly Act[],
+  stage: Stage,
+  library: Library,
+): Promise<readonly RoomHistory[]> {
   const scenes = acts.flatMap((act) => act.scenes);
   const userOf = (who: string) => stage.people.get(who)?.session.user ?? who;
   const rooms = scenes.map(async ({ title, cast, lines }): Promise<RoomHistory> => {
@@ -55,8 +61,15 @@ export async function pagedHistories(box: Box, acts: readonly Act[], stage: Stag
     return { room, title, events: await readPages(box, room, reader), script: lines.map(({ who }) => userOf(who)) };
   });
   const [anybody] = stage.people.values();
-  const audience = { room: stage.audience, title: "The audience", script: undefined };
-  return Promise.all([...rooms, readPages(box, stage.audience, anybody).then((events) => ({ ...audience, events }))]);
+  const others = [
+    { room: stage.audience, title: "The audience", reader: anybody },
+    { room: library.room, title: "The library", reader: library.members[0] },
+    { room: library.branch, title: "The branch library", reader: library.outsider },
+  ];
+  const unscripted = others.map(async ({ room, title, reader }): Promise<RoomHistory> => {
+    return { room, title, events: await readPages(box, room, reader), script: undefined };
+  });
+  return Promise.all([...rooms, ...unscripted]);
 }
 
 async function readPages(box: Box, room: string, reader: Person | undefined): Promise<readonly RoomEvent[]> {

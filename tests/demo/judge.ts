@@ -121,12 +121,15 @@ function itemsOf(journal: readonly Acknowledged[]): Item[] {
 }
 
 function contentLeftBy({ s, by, method, data }: Acknowledged, isDeleted: (message: Json) => boolean): string {
-  const { message = null, text = null } = data;
+  const { message = null, text = null, files } = data;
   switch (method) {
     case "createRoom":
       return contentOf("roomCreated", by, undefined);
     case "postMessage":
-      return contentOf("messagePosted", by, { text: isDeleted(s) ? null : text });
+      return contentOf("messagePosted", by, {
+        text: isDeleted(s) ? null : text,
+        ...(files !== undefined && { files: isDeleted(s) ? [] : files }),
+      });
     case "editMessage":
       return contentOf("messageEdited", by, { message, text: isDeleted(message) ? null : text });
     case "deleteMessage":
@@ -134,9 +137,14 @@ function contentLeftBy({ s, by, method, data }: Acknowledged, isDeleted: (messag
   }
 }
 
+/** Of files it is compared which they are; what they are called is asked of the files themselves. */
 function contentOf(t: string, by: string | undefined, d: Json | undefined): string {
   const who = by ?? null;
-  return canonicalJson(t === "roomCreated" ? [t, who] : [t, who, d ?? null]);
+  const files = fieldOf(d, "files");
+  const content = Array.isArray(files)
+    ? { ...(d as object), files: files.map((file) => fieldOf(file, "id") ?? file) }
+    : d;
+  return canonicalJson(t === "roomCreated" ? [t, who] : [t, who, content ?? null]);
 }
 
 const itemText = ({ s, content }: Item): string => `${s} ${content}`;
@@ -188,7 +196,9 @@ function isSame(event: RoomEvent, shown: RoomEvent | undefined, deleted: Readonl
 }
 
 function blanked(event: RoomEvent): RoomEvent {
-  return fieldOf(event.d, "text") === undefined ? event : { ...event, d: { ...(event.d as object), text: null } };
+  if (fieldOf(event.d, "text") === undefined) return event;
+  const files = fieldOf(event.d, "files") === undefined ? {} : { files: [] };
+  return { ...event, d: { ...(event.d as object), text: null, ...files } };
 }
 
 function fieldOf(d: Json | undefined, name: string): Json | undefined {

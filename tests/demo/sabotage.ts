@@ -1,18 +1,23 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openPool } from "@connect-hub/postgres";
+import type { RunningSshd } from "@connect-hub/runtime";
+import { filesIn } from "../support/boxNodes.ts";
 import type { Box } from "./box.ts";
+import { localHashes } from "./fileFindings.ts";
 import { aimAt } from "./kill.ts";
+import type { Brought } from "./library.ts";
 
 /** What `--break` may do behind the system's back. */
-export const sabotages = ["lose", "double", "corrupt", "reorder"] as const;
+export const sabotages = ["lose", "double", "corrupt", "reorder", "bytes"] as const;
 export type Sabotage = (typeof sabotages)[number];
 
 /** The newest event of a room; each scene ends with a message. */
 const newest = "select max(s) from chat.messages where room_id = $1 and type = 'message' and status = 'sent'";
 
 /** Each is what a faulty system could have done by itself, so that nothing else in the tables contradicts it. */
-const statements: { readonly [kind in Sabotage]: readonly string[] } = {
+const statements: { readonly [kind in Exclude<Sabotage, "bytes">]: readonly string[] } = {
   // The newest message was never there.
   lose: [
     `delete from chat.room_events where room_id = $1 and s = (${newest})`,
@@ -45,7 +50,7 @@ const statements: { readonly [kind in Sabotage]: readonly string[] } = {
 };
 
 /** Does it in the read tables, and lets the edge forget what it has in memory, so that it shows what the tables say. */
-export async function breakBox(box: Box, kind: Sabotage, room: string): Promise<void> {
+export async function breakBox(box: Box, kind: Exclude<Sabotage, "bytes">, room: string): Promise<void> {
   const connections: { readonly chatUrl: string } = JSON.parse(
     readFileSync(join(box.folder, "run/connections.json"), "utf8"),
   );
@@ -61,4 +66,35 @@ export async function breakBox(box: Box, kind: Sabotage, room: string): Promise<
   const edge = await aimAt(box, "edge");
   edge.kill();
   await edge.isBack();
+}
+
+/** Changes one byte of a file that the server has, and one of a file that nodes alone have, on each of them. */
+export async function breakBytes(box: Box, nodes: readonly RunningSshd[], brought: readonly Brought[]): Promise<void> {
+  const local = new Set(localHashes(box));
+  const [here, away] = [true, false].map((isLocal) =>
+    brought.find(({ hash, real }) => real.size > 0 && local.has(hash) === isLocal),
+  );
+  if (here === undefined || away === undefined)
+    throw new Error("The sabotage found no file on the server, or none away.");
+  flipByte(join(box.folder, "content/blobs", here.hash.slice(0, 2), here.hash));
+  // A node knows a file by a name that does not tell its hash; its size and bytes do.
+  const copies = nodes.flatMap(({ folder }) =>
+    filesIn(join(folder, "blobs")).flatMap(({ name, size }) => {
+      const path = join(folder, "blobs", name);
+      return size === away.real.size && sha256(path) === away.hash ? [path] : [];
+    }),
+  );
+  if (copies.length === 0) throw new Error("The sabotage found no copy on a node.");
+  for (const path of copies) flipByte(path);
+}
+
+function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+function flipByte(path: string): void {
+  const bytes = readFileSync(path);
+  const at = Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(path, bytes);
 }

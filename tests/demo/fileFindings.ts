@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import type { RunningSshd } from "@connect-hub/runtime";
+import { filesIn } from "../support/boxNodes.ts";
+import { type Download, downloadSurely } from "../support/fileDoor.ts";
+import type { Box } from "./box.ts";
+import type { Finding } from "./judge.ts";
+import type { Brought, Library } from "./library.ts";
+import { newKey } from "./newKey.ts";
+import type { Person } from "./people.ts";
+
+/** What is known of the files when all is done. */
+export interface FileEvidence {
+  readonly box: Box;
+  readonly nodes: readonly RunningSshd[];
+  readonly library: Library;
+  /** Those whose messages still stand. */
+  readonly brought: readonly Brought[];
+  readonly forwarded: readonly Forwarded[];
+}
+
+/** A file that was forwarded before its first message was deleted. */
+export interface Forwarded {
+  readonly original: Brought;
+  /** The new record, in the branch. */
+  readonly file: string;
+}
+
+const readers = 4;
+const downloadMs = 20_000;
+const quietMs = 15_000;
+const rangeBytes = 70_000;
+
+/** Reads every file as somebody would who may, and as somebody who may not. */
+export async function fileFindings(evidence: FileEvidence): Promise<readonly Finding[]> {
+  const { box, brought, library } = evidence;
+  const local = new Set(localHashes(box));
+  const away = brought.filter(({ hash }) => !local.has(hash)).length;
+  // Ranges first: a whole file that went by is in the cache again.
+  const ranged = await inTurns(brought, (one) => rangeFault(evidence, one));
+  const whole = await inTurns(brought, (one) => wholeFault(evidence, one, readerOf(evidence, one)));
+  const megabytes = Math.round(brought.reduce((sum, { real }) => sum + real.size, 0) / 1024 ** 2);
+  const outside = await inTurns(brought, (one) => outsiderFault(evidence, one));
+  return [
+    {
+      check: "every file is as it was brought",
+      looked: `${brought.length} files, ${megabytes} MiB, ${away} of them on nodes alone`,
+      faults: [...whole, ...(away === 0 ? ["none of them was moved"] : [])],
+    },
+    { check: "a part of a file is that part", looked: `${brought.length} ranges`, faults: ranged },
+    {
+      check: "who is not in the room gets no file",
+      looked: `${brought.length} files, asked for by ${library.outsider.name}`,
+      faults: outside,
+    },
+    await forwardFinding(evidence),
+    await leftoverFinding(evidence),
+  ];
+}
+
+/** What the server's disk has, by its hash. */
+export function localHashes(box: Box): readonly string[] {
+  return filesIn(join(box.folder, "content/blobs")).map(({ name }) => name.slice(name.lastIndexOf("/") + 1));
+}
+
+/** Somebody who is in the room and is not who brought it. */
+function readerOf({ library: { members } }: FileEvidence, { by }: Brought): Person {
+  return members[(members.indexOf(by) + 1) % members.length] ?? by;
+}
+
+const doorOf = ({ box: { address } }: FileEvidence, { session: { token } }: Person) => ({ address, token });
+
+async function wholeFault(
+  evidence: FileEvidence,
+  { file, real, hash }: Pick<Brought, "file" | "real" | "hash">,
+  who: Person,
+) {
+  const got = await downloadSurely(doorOf(evidence, who), file, downloadMs).catch(faultOf);
+  if (typeof got === "string") return `${real.path}: ${got}`;
+  if (got.error !== undefined) return `${real.path}: ${got.error.name}`;
+  if (got.hash === hash && got.bytes === real.size) return undefined;
+  return `${real.path} had ${real.size} bytes and came with ${got.bytes}, ${got.hash === hash ? "the same" : "others"}`;
+}
+
+async function rangeFault(evidence: FileEvidence, one: Brought): Promise<string | undefined> {
+  const { file, real } = one;
+  const from = Math.floor(real.size / 3);
+  const range = { from, to: Math.min(real.size, from + rangeBytes) };
+  if (real.size === 0) range.to = 1;
+  const got = await downloadSurely(doorOf(evidence, readerOf(evidence, one)), file, downloadMs, range).catch(faultOf);
+  if (typeof got === "string") return `${real.path}: ${got}`;
+  if (real.size === 0) return got.error?.name === "BadRange" ? undefined : `${real.path} is empty and has a part`;
+  const wanted = createHash("sha256")
+    .update(await bytesOf(real.path, range.from, range.to))
+    .digest("hex");
+  if (got.status === 206 && got.hash === wanted) return undefined;
+  return `${real.path} from ${range.from} to ${range.to}: ${got.error?.name ?? `${got.status}, ${got.bytes} bytes, others`}`;
+}
+
+async function bytesOf(path: string, from: number, to: number): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const bytes = new Uint8Array(to - from);
+    await file.read(bytes, 0, bytes.length, from);
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** It must look as if there were no such file. */
+async function outsiderFault(evidence: FileEvidence, { file, real }: Brought): Promise<string | undefined> {
+  const door = doorOf(evidence, evidence.library.outsider);
+  const [got, missing] = await Promise.all(
+    [file, newKey()].map((id) => downloadSurely(door, id, downloadMs).catch(faultOf)),
+  );
+  return isMissing(got) && isMissing(missing) ? undefined : `${real.path}: ${JSON.stringify(got)}`;
+}
+
+function isMissing(got: Download | string | undefined): boolean {
+  return typeof got === "object" && got.status === 404 && got.error?.name === "FileNotFound";
+}
+
+async function forwardFinding(evidence: FileEvidence): Promise<Finding> {
+  const { forwarded, library } = evidence;
+  const faults = await inTurns(forwarded, async ({ original, file }) => {
+    const copy = await wholeFault(evidence, { ...original, file }, library.outsider);
+    if (copy !== undefined) return `forwarded: ${copy}`;
+    const before = await downloadSurely(doorOf(evidence, original.by), original.file, downloadMs).catch(faultOf);
+    return isMissing(before) ? undefined : `${original.real.path} can still be read by its first record`;
+  });
+  return {
+    check: "a forwarded file outlives its message",
+    looked: `${forwarded.length} files whose first messages were deleted`,
+    faults: forwarded.length === 0 ? ["none was forwarded"] : faults,
+  };
+}
+
+/** Temporary files come and go while bytes move; one that stays was forgotten. */
+async function leftoverFinding({ box, nodes }: FileEvidence): Promise<Finding> {
+  const folders = [join(box.folder, "content/tmp"), ...nodes.map(({ folder }) => join(folder, ".tmp"))];
+  const now = () => folders.flatMap((folder) => filesIn(folder).map(({ name }) => join(folder, name)));
+  let left = now();
+  const endsAt = Date.now() + quietMs;
+  while (left.length > 0 && Date.now() < endsAt) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const still = new Set(now());
+    left = left.filter((name) => still.has(name));
+  }
+  return { check: "nothing half done is left", looked: `the server and ${nodes.length} nodes`, faults: left };
+}
+
+async function inTurns<T>(
+  items: readonly T[],
+  look: (item: T) => Promise<string | undefined>,
+): Promise<readonly string[]> {
+  const faults: string[] = [];
+  const waiting = [...items];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const fault = await look(next);
+      if (fault !== undefined) faults.push(fault);
+    }
+  };
+  await Promise.all(Array.from({ length: readers }, work));
+  return faults;
+}
+
+const faultOf = (error: unknown): string =>
+  error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);

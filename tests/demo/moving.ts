@@ -1,0 +1,140 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BoxNodes, filesIn, startBoxNodes } from "../support/boxNodes.ts";
+import type { Box } from "./box.ts";
+import type { FileEvidence, Forwarded } from "./fileFindings.ts";
+import type { Finding } from "./judge.ts";
+import { type Brought, bringFiles, type Library } from "./library.ts";
+import { newKey } from "./newKey.ts";
+import { chooseFiles, type RealFile } from "./realFiles.ts";
+import { killNode, killWorker } from "./strike.ts";
+import { waitFor } from "./waitFor.ts";
+
+/** What the second half of the demo is played with. */
+export interface Moving {
+  readonly files: readonly RealFile[];
+  /** What the box may use of the disk for files: less than they have. */
+  readonly budgetBytes: number;
+}
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+/** Documents, images, fonts, programs, archives; whatever of it the machine has. */
+const folders = [
+  "/usr/share/doc",
+  "/usr/share/icons",
+  "/usr/share/pixmaps",
+  "/usr/share/fonts",
+  join(checkout, "docs"),
+  join(checkout, "node_modules"),
+];
+/** Beyond this files are dropped from the server, until it has less than that (`domain/content/levelOf.ts`). */
+const droppedTo = 0.65;
+const refusedFrom = 0.95;
+const settleMs = 60_000;
+const lookMs = 250;
+const forwards = 3;
+
+/** Chooses the files and a budget that is too small for all of them, but large enough for each while others move out. */
+export function chooseMoving(): Moving {
+  const bySize = chooseFiles(folders).toSorted((a, b) => b.size - a.size);
+  const bytes = bySize.reduce((sum, { size }) => sum + size, 0);
+  const [largest, ...others] = bySize;
+  if (largest === undefined) throw new Error(`This machine has no files in ${folders.join(", ")}.`);
+  const second = others[0]?.size ?? 0;
+  // The largest comes first, into an empty store; every other one finds it as full as it is after a drop.
+  const least = Math.max(largest.size / refusedFrom, second / (refusedFrom - droppedTo)) * 1.1;
+  const mixed = others.map((file, index) => ({ file, place: (index * 17) % others.length }));
+  const files = [largest, ...mixed.toSorted((a, b) => a.place - b.place).map(({ file }) => file)];
+  // One of them comes a second time, as a record of its own on the same bytes.
+  const again = others[Math.floor(others.length / 2)];
+  return {
+    files: again === undefined ? files : [...files, again],
+    budgetBytes: Math.ceil(Math.max(least, bytes * 0.4)),
+  };
+}
+
+/** Two nodes beside the box, of which it is told as an operator would tell it. */
+export async function addNodes(box: Box): Promise<BoxNodes> {
+  const nodes = await startBoxNodes(box.folder, `${box.folder}.nodes`, ["attic", "cellar"]);
+  for (const [index, { port, user, folder, hostKey }] of nodes.all.entries()) {
+    const name = ["attic", "cellar"][index] ?? "";
+    const added = await box.hub("node", "add", name, `${user}@127.0.0.1:${port}${folder}`, "--host-key", hostKey);
+    if (added.code !== 0) {
+      await nodes.close();
+      throw new Error(`hub node add ended with ${added.code}:\n${added.stdout}${added.stderr}`);
+    }
+  }
+  return nodes;
+}
+
+/** What came of bringing the files. */
+export interface Carried {
+  readonly brought: readonly Brought[];
+  /** The most bytes that the server's disk had for files at any time. */
+  readonly peakBytes: number;
+}
+
+/** Brings all files and, while they move on to the nodes, kills the worker that moves them, then a node. */
+export async function bringAndStrike(
+  { files, budgetBytes }: Moving,
+  { box, nodes, library, say }: { box: Box; nodes: BoxNodes; library: Library; say: (text: string) => void },
+): Promise<Carried> {
+  let peakBytes = 0;
+  const measure = () => {
+    peakBytes = Math.max(peakBytes, usedBytes(box));
+  };
+  const meter = setInterval(measure, lookMs);
+  const strikes = (async () => {
+    await killWorker(box, nodes.all);
+    say("        the placement worker was killed while it wrote to a node");
+    const [node] = nodes.all;
+    if (node !== undefined) await killNode(node);
+    say("        a node was killed while it was written to");
+  })();
+  // It is awaited when all is brought.
+  strikes.catch(() => undefined);
+  try {
+    const brought = await bringFiles(files, library, { address: box.address, onBrought: measure });
+    await strikes;
+    const isRoomy = () =>
+      usedBytes(box) < budgetBytes * 0.75 && nodes.all.every((node) => filesIn(join(node.folder, ".tmp")).length === 0);
+    await waitFor("what is too much has moved to the nodes", isRoomy, settleMs, lookMs);
+    return { brought, peakBytes };
+  } finally {
+    clearInterval(meter);
+  }
+}
+
+/** Forwards some files to the branch, then deletes the messages that they were in. */
+export async function forwardSome(
+  brought: readonly Brought[],
+  { branch, members }: Library,
+): Promise<Pick<FileEvidence, "brought" | "forwarded">> {
+  const step = Math.max(1, Math.floor(brought.length / forwards));
+  const chosen = brought.filter((_, index) => index % step === 0).slice(0, forwards);
+  const forwarded = await Promise.all(
+    chosen.map(async (original): Promise<Forwarded> => {
+      const who = members.find((person) => person !== original.by) ?? original.by;
+      const answer = await who.client.command("forwardFile", { file: original.file, room: branch }, { key: newKey() });
+      const { file } = answer as { readonly file: string };
+      await who.say("postMessage", { room: branch, text: "For you.", files: [file] });
+      await original.by.say("deleteMessage", { room: original.room, message: original.s });
+      return { original, file };
+    }),
+  );
+  return { brought: brought.filter((one) => !chosen.includes(one)), forwarded };
+}
+
+/** Whether the server kept to the disk that it was given. */
+export function budgetFinding({ budgetBytes }: Moving, { peakBytes }: Carried): Finding {
+  const inMiB = (bytes: number) => (bytes / 1024 ** 2).toFixed(1);
+  return {
+    check: "the server keeps to its disk",
+    looked: `at most ${inMiB(peakBytes)} of ${inMiB(budgetBytes)} MiB`,
+    faults: peakBytes > budgetBytes ? [`${peakBytes} bytes is more than ${budgetBytes}`] : [],
+  };
+}
+
+function usedBytes(box: Box): number {
+  return filesIn(join(box.folder, "content")).reduce((sum, { size }) => sum + size, 0);
+}
