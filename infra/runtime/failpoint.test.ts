@@ -1,4 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { failpoint } from "./failpoint.ts";
@@ -8,7 +11,7 @@ const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const module = fileURLToPath(new URL("./failpoint.ts", import.meta.url));
 
 /** A process that comes by both steps three times, and what became of it. */
-function walk(value: string) {
+function walk(settings: { readonly [variable: string]: string }) {
   const code = `
     import { failpoint } from ${JSON.stringify(module)};
     const step = failpoint(${JSON.stringify(names)});
@@ -19,7 +22,7 @@ function walk(value: string) {
   const { signal, stdout, stderr } = spawnSync(
     process.execPath,
     ["--import", "tsx", "--input-type=module", "--eval", code],
-    { cwd: checkout, env: { ...process.env, HUB_FAILPOINT: value }, encoding: "utf8" },
+    { cwd: checkout, env: { ...process.env, ...settings }, encoding: "utf8" },
   );
   return { signal, last: stdout.trim().split("\n").at(-1), stderr };
 }
@@ -30,7 +33,7 @@ test("without the setting there is no step at all", () => {
 });
 
 test("the process dies by SIGKILL at the step, and says which", () => {
-  expect(walk("upload.renamed")).toEqual({
+  expect(walk({ HUB_FAILPOINT: "upload.renamed" })).toEqual({
     signal: "SIGKILL",
     last: "1 upload.renamed",
     stderr: "failpoint upload.renamed\n",
@@ -38,8 +41,21 @@ test("the process dies by SIGKILL at the step, and says which", () => {
 });
 
 test("at the nth time only, if that is asked for", () => {
-  expect(walk("upload.synced:3")).toMatchObject({ signal: "SIGKILL", last: "3 upload.synced" });
-  expect(walk("upload.synced:4")).toMatchObject({ signal: null, last: "3 upload.renamed", stderr: "" });
+  expect(walk({ HUB_FAILPOINT: "upload.synced:3" })).toMatchObject({ signal: "SIGKILL", last: "3 upload.synced" });
+  expect(walk({ HUB_FAILPOINT: "upload.synced:4" })).toMatchObject({
+    signal: null,
+    last: "3 upload.renamed",
+    stderr: "",
+  });
+});
+
+test("a file in a folder names the time, and is gone with the process", () => {
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-failpoint-"));
+  writeFileSync(join(folder, "upload.renamed"), "2");
+  expect(walk({ HUB_FAILPOINT_FOLDER: folder })).toMatchObject({ signal: "SIGKILL", last: "2 upload.renamed" });
+  expect(readdirSync(folder)).toEqual([]);
+  expect(walk({ HUB_FAILPOINT_FOLDER: folder })).toMatchObject({ signal: null, last: "3 upload.renamed" });
+  rmSync(folder, { recursive: true });
 });
 
 test.each(["upload", "upload.synced:0", "upload.synced:x", "upload.synced:1:2"])("%s is a bad setting", (value) => {

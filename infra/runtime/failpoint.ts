@@ -1,10 +1,14 @@
-import { writeSync } from "node:fs";
+import { rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { readTextIfThere, writeFileAtomic } from "./files.ts";
 import { BadSetting } from "./settings.ts";
 
 /**
- * Dies where it is told to: what tests of crashes give to functions that take a `step`. Undefined, so that nothing is called, unless
- * HUB_FAILPOINT is set: `<name>`, or `<name>:<nth>` for the nth time (from 1) that this process comes by. It then says
- * `failpoint <name>` on standard error and kills its own process by SIGKILL.
+ * Dies where it is told to: what tests of crashes give to functions that take a `step`. Undefined, so that nothing is called, unless one
+ * of two settings is there. HUB_FAILPOINT: `<name>`, or `<name>:<nth>` for the nth time (from 1) that this process comes by.
+ * HUB_FAILPOINT_FOLDER: a folder in which a file named like a step says at which time from now on, so that a running process can
+ * be told; the file is gone when it has happened. The process says `failpoint <name>` on standard error and kills itself by
+ * SIGKILL.
  * @param names all steps there are, those of other apps too: one setting reaches all processes of a box
  * @throws BadSetting for a name that is none
  */
@@ -12,6 +16,8 @@ export function failpoint<Name extends string>(
   names: readonly Name[],
   env: { readonly [name: string]: string | undefined } = process.env,
 ): ((name: Name) => void) | undefined {
+  const folder = env.HUB_FAILPOINT_FOLDER;
+  if (folder !== undefined && folder !== "") return (name) => comeBy(folder, name);
   const value = env.HUB_FAILPOINT;
   if (value === undefined || value === "") return undefined;
   const [wanted, nth = "1", ...more] = value.split(":");
@@ -22,10 +28,26 @@ export function failpoint<Name extends string>(
   return (name) => {
     if (name !== wanted) return;
     left -= 1;
-    if (left > 0) return;
-    writeSync(2, `failpoint ${name}\n`);
-    process.kill(process.pid, "SIGKILL");
+    if (left === 0) die(name);
   };
+}
+
+/** Counts the file's number down, and takes it away with the process. */
+function comeBy(folder: string, name: string): void {
+  const path = join(folder, name);
+  const nth = readTextIfThere(path);
+  if (nth === undefined) return;
+  if (Number(nth) > 1) {
+    writeFileAtomic(path, String(Number(nth) - 1));
+    return;
+  }
+  rmSync(path);
+  die(name);
+}
+
+function die(name: string): void {
+  writeSync(2, `failpoint ${name}\n`);
+  process.kill(process.pid, "SIGKILL");
 }
 
 function bad(value: string, why: string): BadSetting {
