@@ -21,7 +21,7 @@ export interface BlobServiceOptions {
   node(id: string): NodeClient | undefined;
   /** What `GET /status` answers. */
   status(): Promise<object>;
-  readonly step?: ((name: DownloadStep) => void) | undefined;
+  readonly step?: ((name: DownloadStep) => void | Promise<void>) | undefined;
 }
 
 /** The blob service at work. */
@@ -85,19 +85,16 @@ async function sendBytes(
   response: ServerResponse,
   options: BlobServiceOptions,
 ): Promise<void> {
-  const { log, node, step, store } = options;
+  const { node, step, store } = options;
   const { from, to } = range ?? { from: 0, to: place.size };
-  const onWrongBytes = (from: NodeClient) => {
-    log.error({ hash: place.hash, node: from.node.name }, "a node gave wrong bytes");
-  };
-  step?.("download.located");
+  await step?.("download.located");
   const filling = from === 0 && to === place.size ? await startFilling(store, place) : undefined;
   try {
-    for await (const piece of readPieces(place, { node, from, to, onWrongBytes })) {
+    for await (const piece of readPieces(place, { node, from, to })) {
       // Not before: until then another status can be answered.
       if (!response.headersSent) {
         writeHead(response, place.size, range);
-        step?.("download.firstPiece");
+        await step?.("download.firstPiece");
       }
       await filling?.write(piece);
       if (!response.write(piece)) await drained(response);
@@ -105,8 +102,8 @@ async function sendBytes(
     }
     if (!response.headersSent) writeHead(response, place.size, range);
     if (filling !== undefined) {
-      step?.("download.received");
-      if (await filling.finish()) step?.("download.filled");
+      await step?.("download.received");
+      if (await filling.finish()) await step?.("download.filled");
     }
     response.end();
   } finally {

@@ -7,21 +7,13 @@ export interface Candidate {
   readonly freeBytes: number;
 }
 
-/** A node keeps so many bytes free: other things on it need some room. */
-const reserveBytes = 64 * 1024 * 1024;
-
 /**
- * The best `count` nodes for these bytes: a rendezvous hash weighted by free space, so that each node gets its share and a blob
- * goes to the same nodes whoever asks. Nodes without room for it are left out.
+ * The best `count` nodes for the bytes of this hash: a rendezvous hash weighted by free space, so that each node gets its share and a blob
+ * goes to the same nodes whoever asks.
  */
-export function chooseNodes<C extends Candidate>(
-  blob: { readonly hash: string; readonly size: number },
-  candidates: readonly C[],
-  count: number,
-): readonly C[] {
+export function chooseNodes<C extends Candidate>(hash: string, candidates: readonly C[], count: number): readonly C[] {
   return candidates
-    .filter(({ freeBytes }) => freeBytes - reserveBytes >= blob.size)
-    .map((candidate) => ({ candidate, score: scoreOf(blob.hash, candidate) }))
+    .map((candidate) => ({ candidate, score: scoreOf(hash, candidate) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, count)
     .map(({ candidate }) => candidate);

@@ -8,7 +8,7 @@ export interface CopyBlobOptions {
   readonly hash: string;
   /** What the file is called on the node. */
   readonly name: string;
-  readonly step?: ((name: PutStep) => void) | undefined;
+  readonly step?: ((name: PutStep) => void | Promise<void>) | undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { openBlobStore } from "@connect-hub/blobs";
-import { downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/content";
+import { type DownloadStep, downloadSteps, type MoveStep, moveSteps, uploadSteps } from "@connect-hub/domain/content";
 import { EpochOver, loadKeyedHashes } from "@connect-hub/domain/kernel";
 import { connectNats, openLane, serviceCommands } from "@connect-hub/jetstream";
 import { kyselyOver, openPool } from "@connect-hub/postgres";
@@ -12,8 +12,9 @@ import { serveBlobs } from "./blobService.ts";
 import type { PlacementConfig } from "./config.ts";
 import { watchLane } from "./laneWatch.ts";
 import { watchPressure } from "./monitor.ts";
+import { Mover } from "./mover.ts";
 import { Nodes } from "./nodes.ts";
-import { startWorker } from "./worker.ts";
+import { Worker } from "./worker.ts";
 
 export { type PlacementConfig, readPlacementConfig } from "./config.ts";
 
@@ -28,6 +29,13 @@ export interface RunningPlacement {
 
 type Closers = (() => Promise<unknown>)[];
 
+/** Called at each step that a crash may hit. */
+export type Step = (name: MoveStep | DownloadStep) => void | Promise<void>;
+
+function stepOf(): Step | undefined {
+  return failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]);
+}
+
 /** What wakes the worker before its time. */
 const wakingEvents = ["DiskPressureRaised.v1", "NodeAdded.v1"];
 const sweepEveryMs = 60_000;
@@ -35,24 +43,30 @@ const sweepEveryMs = 60_000;
 /**
  * Starts to watch the disk, to move bytes to nodes while it is too full, and to serve bytes that nodes have. Resolves when it serves;
  * nodes that are away are not waited for. Throws when the log, the tables or the vault can't be reached, and when the port is taken.
+ * @param step default: HUB_FAILPOINT's
  */
-export async function startPlacement(config: PlacementConfig): Promise<RunningPlacement> {
+export async function startPlacement(config: PlacementConfig, step = stepOf()): Promise<RunningPlacement> {
   const log = appLog("placement", config.HUB_LOG_LEVEL);
   const opened: Closers = [];
   const close = async () => {
     for (const one of opened.splice(0).reverse()) await one();
   };
   try {
-    return { ...(await start(config, log, opened)), close };
+    return { ...(await start(config, { log, opened, step })), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(config: PlacementConfig, log: Logger, opened: Closers): Promise<Omit<RunningPlacement, "close">> {
+interface Parts {
+  readonly log: Logger;
+  readonly opened: Closers;
+  readonly step: Step | undefined;
+}
+
+async function start(config: PlacementConfig, { log, opened, step }: Parts): Promise<Omit<RunningPlacement, "close">> {
   const { over, end } = untilOver();
-  const step = failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]);
   const { store, db, hashes, lane, commands } = await openBackends(config, log, opened);
   const nodes = new Nodes({
     privateKey: readFileSync(config.HUB_PLACEMENT_KEY, "utf8"),
@@ -65,15 +79,11 @@ async function start(config: PlacementConfig, log: Logger, opened: Closers): Pro
   });
   opened.push(() => nodes.close());
   const places = (wanted: readonly string[]) => blobPlaces(db, wanted);
-  const worker = startWorker({
-    store,
-    nodes,
-    commands,
-    hashes,
-    log,
-    places,
+  const mover = new Mover({ store, commands, hashes, log, step });
+  const worker = new Worker({
+    ...{ store, nodes, mover, log, places },
     tickMs: config.HUB_PLACEMENT_TICK_MS,
-    step,
+    nodeReserveBytes: config.HUB_NODE_RESERVE_BYTES,
   });
   opened.push(() => worker.close());
   const watch = watchLane({
@@ -97,7 +107,7 @@ async function start(config: PlacementConfig, log: Logger, opened: Closers): Pro
     status: async () => ({
       disk: await store.usage(),
       nodes: nodes.all.map(({ status }) => status),
-      moves: worker.moves,
+      moves: mover.moves,
     }),
   });
   opened.push(() => service.close());

@@ -39,6 +39,8 @@ const harmless: ReadonlySet<NodeErrorCode> = new Set<NodeErrorCode>([
   "WrongPath",
   "NodeFailed",
 ]);
+/** What a node that doesn't tell is taken to have free. */
+const untoldBytes = 1024 ** 4;
 /** Free space is asked for again after so long. */
 const freeBytesAgeMs = 10_000;
 
@@ -86,6 +88,14 @@ export class NodeClient {
 
   get freeBytes(): number {
     return this.#freeBytes ?? 0;
+  }
+
+  /** Whether it has so many bytes free; when not, that is its last error. */
+  hasRoomFor(bytes: number): boolean {
+    if (this.freeBytes >= bytes) return true;
+    this.#note(new NodeError("NodeFull", `The node has ${this.freeBytes} bytes free, and ${bytes} are needed.`));
+    this.copyFailed();
+    return false;
   }
 
   /** The order in which nodes are asked for bytes: those that are up first, then the quicker ones. */
@@ -167,7 +177,7 @@ export class NodeClient {
 
   async #measureFree(link: NodeLink): Promise<void> {
     if (Date.now() - this.#freeBytesAt < freeBytesAgeMs) return;
-    this.#freeBytes = await link.freeBytes();
+    this.#freeBytes = (await link.freeBytes()) ?? untoldBytes;
     this.#freeBytesAt = Date.now();
   }
 
@@ -182,17 +192,20 @@ export class NodeClient {
 
   #failed(purpose: Purpose, error: NodeError, link: { connecting: Promise<NodeLink>; isConnected: boolean }): void {
     if (this.#closing.signal.aborted) return;
-    const { code, message: text } = error;
-    this.#lastError = { code, text, at: new Date().toISOString() };
-    this.#lastFailure = error;
-    this.#options.onTrouble(this.node, this.#lastError);
-    if (link.isConnected && harmless.has(code)) return;
+    this.#note(error);
+    if (link.isConnected && harmless.has(error.code)) return;
     // Whatever was under way fails with the connection; once is enough.
     if (this.#links.get(purpose) !== link.connecting) return;
     this.#state = "down";
+    this.#lastFailure = error;
     this.#reach[purpose].failed();
     this.#links.delete(purpose);
     void link.connecting.then((one) => one.close()).catch(() => undefined);
+  }
+
+  #note({ code, message: text }: NodeError): void {
+    this.#lastError = { code, text, at: new Date().toISOString() };
+    this.#options.onTrouble(this.node, this.#lastError);
   }
 }
 

@@ -1,5 +1,6 @@
 import { webcrypto } from "node:crypto";
 import type { BlobPlaces } from "@connect-hub/projections";
+import { NodeError } from "@connect-hub/ssh";
 import type { NodeClient } from "./nodeClient.ts";
 
 /** Bytes are verified in pieces of this size; `blobs.chunks` has a SHA-256 for each. */
@@ -19,8 +20,6 @@ export interface ReadPiecesOptions {
   /** From … to, exclusive; within the blob. */
   readonly from: number;
   readonly to: number;
-  /** A piece that a node gave was wrong. */
-  onWrongBytes(node: NodeClient): void;
 }
 
 /**
@@ -58,10 +57,13 @@ async function readPiece(blob: BlobPlaces, index: number, options: ReadPiecesOpt
   for (const { node, name } of holders) {
     try {
       const startedAt = performance.now();
-      const piece = await node.use("reads", (link) => collect(link.read(`blobs/${name}`, from, to), to - from));
+      const piece = await node.use("reads", async (link) => {
+        const read = await collect(link.read(`blobs/${name}`, from, to), to - from);
+        if (expected.equals(Buffer.from(await webcrypto.subtle.digest("SHA-256", read)))) return read;
+        throw new NodeError("WrongBytes", `The node gave wrong bytes of ${name}.`);
+      });
       node.wasRead(to - from, performance.now() - startedAt);
-      if (expected.equals(Buffer.from(await webcrypto.subtle.digest("SHA-256", piece)))) return piece;
-      options.onWrongBytes(node);
+      return piece;
     } catch (error) {
       cause = error;
     }

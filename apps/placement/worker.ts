@@ -1,72 +1,43 @@
 import type { BlobStore, StoredBlob } from "@connect-hub/blobs";
-import { comparePressure, type MoveStep } from "@connect-hub/domain/content";
-import type { KeyedHashes } from "@connect-hub/domain/kernel";
-import type { ServiceCommands } from "@connect-hub/jetstream";
+import { comparePressure } from "@connect-hub/domain/content";
 import type { BlobPlaces } from "@connect-hub/projections";
 import type { Logger } from "pino";
-import { uuidv7 } from "uuidv7";
-import { BackOff } from "./backOff.ts";
 import { chooseNodes } from "./chooseNodes.ts";
-import { copyBlob } from "./copyBlob.ts";
-import type { NodeClient } from "./nodeClient.ts";
+import { type Mover, replicasNeeded } from "./mover.ts";
 import type { Nodes } from "./nodes.ts";
-
-/** A copy that is under way. */
-export interface Move {
-  readonly hash: string;
-  readonly size: number;
-  /** The node's name. */
-  readonly node: string;
-  readonly startedAt: string;
-}
 
 export interface WorkerOptions {
   readonly store: BlobStore;
   readonly nodes: Nodes;
-  readonly commands: ServiceCommands;
-  readonly hashes: Pick<KeyedHashes, "lookup">;
+  readonly mover: Mover;
   readonly log: Logger;
   /** Where these bytes are, by the tables. */
   places(hashes: readonly string[]): Promise<readonly BlobPlaces[]>;
   readonly tickMs: number;
-  readonly step?: ((name: MoveStep) => void) | undefined;
-}
-
-/** Moves bytes to nodes while the server's disk is full. */
-export interface Worker {
-  readonly moves: readonly Move[];
-  /** Looks now instead of at the next tick. */
-  wake(): void;
-  close(): Promise<void>;
+  /** A node keeps so many bytes free. */
+  readonly nodeReserveBytes: number;
 }
 
 /** How many nodes have each blob, where there are so many. */
 const replicasWanted = 2;
-/** So many are enough to drop the server's copy: better one on a node than none taken. */
-const replicasNeeded = 1;
 /** Below this part of its budget the disk is no longer emptied. */
 const emptyTo = 0.65;
 /** Blobs that are looked at in one go. */
 const batchSize = 200;
 
-export function startWorker(options: WorkerOptions): Worker {
-  return new PlacementWorker(options);
-}
-
-/** A blob of the server's disk, with the nodes that have it. */
+/** A blob of the server's disk, with the ids of the nodes that have it. */
 interface Local {
   readonly blob: StoredBlob;
   readonly holders: Set<string>;
 }
 
-class PlacementWorker implements Worker {
+/** Moves bytes to nodes, the coldest first, while the server's disk is too full. Closed by `close`. */
+export class Worker {
   readonly #options: WorkerOptions;
-  readonly #moves = new Set<Move>();
   /** What was recorded here, until the tables have it. */
   readonly #recorded = new Map<string, Set<string>>();
-  readonly #backOffs = new Map<string, BackOff>();
-  readonly #closing = new AbortController();
   readonly #running: Promise<void>;
+  #isClosing = false;
   #wake: () => void = () => undefined;
   #isWoken = false;
   #isEmptying = false;
@@ -76,24 +47,22 @@ class PlacementWorker implements Worker {
     this.#running = this.#run();
   }
 
-  get moves(): readonly Move[] {
-    return [...this.#moves];
-  }
-
+  /** Looks now instead of at the next tick. */
   wake(): void {
     this.#isWoken = true;
     this.#wake();
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosing = true;
+    this.#options.mover.close();
     this.#wake();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     const { log, nodes } = this.#options;
-    while (!this.#closing.signal.aborted) {
+    while (!this.#isClosing) {
       this.#isWoken = false;
       try {
         await nodes.refresh();
@@ -113,7 +82,7 @@ class PlacementWorker implements Worker {
         clearTimeout(timer);
         resolve();
       };
-      if (this.#isWoken || this.#closing.signal.aborted) this.#wake();
+      if (this.#isWoken || this.#isClosing) this.#wake();
     });
   }
 
@@ -123,23 +92,23 @@ class PlacementWorker implements Worker {
     const { level, used, budget } = await store.usage();
     if (comparePressure(level, "copy") < 0 || nodes.all.length === 0) return;
     if (comparePressure(level, "drop") >= 0) this.#isEmptying = true;
-    let left = used;
-    const isOver = () => this.#closing.signal.aborted;
-    const emptyEnough = () => left < budget * emptyTo;
-    const dropOne = async ({ blob, holders }: Local) => {
-      if (!this.#isEmptying || holders.size < replicasNeeded || !(await this.#drop(blob))) return;
-      left -= blob.size;
-      if (emptyEnough()) this.#isEmptying = false;
-    };
     const coldest = await coldestFirst(store);
     const wanted = Math.min(replicasWanted, nodes.all.length);
+    const gone = new Set<string>();
+    let left = used;
+    const dropOne = async (local: Local) => {
+      if (!this.#isEmptying || local.holders.size < replicasNeeded || !(await this.#drop(local))) return;
+      gone.add(local.blob.hash);
+      left -= local.blob.size;
+      if (left < budget * emptyTo) this.#isEmptying = false;
+    };
     // First what costs nothing but the drop.
     for await (const local of this.#withHolders(coldest)) {
-      if (isOver() || !this.#isEmptying) break;
+      if (this.#isClosing || !this.#isEmptying) break;
       if (local.holders.size >= wanted) await dropOne(local);
     }
-    for await (const local of this.#withHolders(coldest)) {
-      if (isOver()) return;
+    for await (const local of this.#withHolders(coldest.filter(({ hash }) => !gone.has(hash)))) {
+      if (this.#isClosing) return;
       if (local.holders.size < wanted) await this.#copy(local, wanted);
       await dropOne(local);
     }
@@ -153,100 +122,36 @@ class PlacementWorker implements Worker {
       const byHash = new Map(places.map((place) => [place.hash, place]));
       for (const blob of batch) {
         const place = byHash.get(blob.hash);
-        if (place === undefined) continue;
-        yield { blob, holders: this.#holdersOf(place) };
+        if (place !== undefined) yield { blob, holders: this.#holdersOf(place) };
       }
     }
   }
 
   #holdersOf({ hash, replicas }: BlobPlaces): Set<string> {
-    const holders = new Set(replicas.map(({ node }) => node));
-    const recorded = this.#recorded.get(hash);
-    if (recorded === undefined) return holders;
-    for (const node of recorded) {
-      if (holders.has(node)) recorded.delete(node);
-      else holders.add(node);
-    }
+    const recorded = this.#recorded.get(hash) ?? new Set();
+    for (const { node } of replicas) recorded.delete(node);
     if (recorded.size === 0) this.#recorded.delete(hash);
-    return holders;
+    return new Set([...replicas.map(({ node }) => node), ...recorded]);
   }
 
   async #copy({ blob, holders }: Local, wanted: number): Promise<void> {
-    const candidates = this.#options.nodes.all
-      .filter((node) => !holders.has(node.node.id) && node.takesCopies && this.#mayTry(blob, node))
-      .map((node) => ({ id: node.node.id, freeBytes: node.freeBytes, node }));
-    const chosen = chooseNodes(blob, candidates, wanted - holders.size);
-    await Promise.all(
-      chosen.map(async ({ id, node }) => {
-        if (await this.#copyTo(node, blob)) holders.add(id);
-      }),
-    );
+    const { nodes, mover, nodeReserveBytes } = this.#options;
+    const candidates = nodes.all
+      .filter((client) => !holders.has(client.node.id) && client.takesCopies && mover.mayCopy(blob, client))
+      .filter((client) => client.hasRoomFor(blob.size + nodeReserveBytes))
+      .map((client) => ({ id: client.node.id, freeBytes: client.freeBytes, client }));
+    const copies = chooseNodes(blob.hash, candidates, wanted - holders.size).map(async ({ id, client }) => {
+      if (!(await mover.copy(blob, client))) return;
+      holders.add(id);
+      this.#recorded.set(blob.hash, (this.#recorded.get(blob.hash) ?? new Set()).add(id));
+    });
+    await Promise.all(copies);
   }
 
-  /** Whether the log has it now that this node has these bytes. */
-  async #copyTo(node: NodeClient, blob: StoredBlob): Promise<boolean> {
-    const { store, hashes, commands, log, step } = this.#options;
-    const { hash, size } = blob;
-    const move: Move = { hash, size, node: node.node.name, startedAt: new Date().toISOString() };
-    this.#moves.add(move);
-    try {
-      const name = hashes.lookup(`blob|${hash}`);
-      const startedAt = performance.now();
-      const found = await node.use("bulk", (link) => copyBlob(link, { store, hash, name, step }));
-      // Dropped, or never there: nothing to move.
-      if (!found) return false;
-      node.copied(size, performance.now() - startedAt);
-      const data = { hash, node: node.node.id, name, size };
-      const reply = await commands.send(
-        { id: uuidv7(), kind: "recordReplica", subject: hash, data },
-        this.#closing.signal,
-      );
-      if (reply === undefined || "refused" in reply) {
-        if (reply !== undefined) throw new Error(`the replica was refused: ${reply.refused.code}`);
-        return false;
-      }
-      step?.("move.recorded");
-      this.#backOffs.delete(keyOf(blob, node));
-      const recorded = this.#recorded.get(hash);
-      if (recorded === undefined) this.#recorded.set(hash, new Set([node.node.id]));
-      else recorded.add(node.node.id);
-      return true;
-    } catch (error) {
-      if (this.#closing.signal.aborted) return false;
-      log.warn({ err: error, hash, node: node.node.name }, "bytes could not be moved");
-      node.copyFailed();
-      this.#failed(blob, node);
-      return false;
-    } finally {
-      this.#moves.delete(move);
-    }
-  }
-
-  /** Removes the server's copy if the log allows it. */
-  async #drop({ hash }: StoredBlob): Promise<boolean> {
-    const { store, commands, log, step } = this.#options;
-    const data = { hash, minReplicas: replicasNeeded };
-    const reply = await commands.send({ id: uuidv7(), kind: "dropLocal", subject: hash, data }, this.#closing.signal);
-    if (reply === undefined) return false;
-    if ("refused" in reply) {
-      log.warn({ hash, code: reply.refused.code }, "the server's copy may not be dropped");
-      return false;
-    }
-    step?.("move.dropAllowed");
-    await store.drop(hash);
-    step?.("move.dropped");
+  async #drop({ blob }: Local): Promise<boolean> {
+    if (!(await this.#options.mover.drop(blob))) return false;
+    this.#recorded.delete(blob.hash);
     return true;
-  }
-
-  #mayTry(blob: StoredBlob, node: NodeClient): boolean {
-    return this.#backOffs.get(keyOf(blob, node))?.mayTry ?? true;
-  }
-
-  #failed(blob: StoredBlob, node: NodeClient): void {
-    const key = keyOf(blob, node);
-    const backOff = this.#backOffs.get(key) ?? new BackOff({ firstMs: 5_000, maxMs: 600_000, now: Date.now });
-    backOff.failed();
-    this.#backOffs.set(key, backOff);
   }
 }
 
@@ -254,8 +159,4 @@ async function coldestFirst(store: BlobStore): Promise<readonly StoredBlob[]> {
   const blobs: StoredBlob[] = [];
   for await (const blob of store.list()) blobs.push(blob);
   return blobs.sort((a, b) => a.lastAccess.getTime() - b.lastAccess.getTime());
-}
-
-function keyOf({ hash }: StoredBlob, { node }: NodeClient): string {
-  return `${hash}|${node.id}`;
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeSshKey, type RunningSshd, startSshd } from "@connect-hub/runtime";
+import { makeSshKey, type RunningSshd, type SshKey, startSshd } from "@connect-hub/runtime";
 
 /** An sshd of one test's own, that may be killed and frozen, and how to log in there. */
 export interface OwnSshd extends RunningSshd {
@@ -10,10 +10,9 @@ export interface OwnSshd extends RunningSshd {
   readonly target: { host: string; port: number; user: string; path: string; hostKey: string };
 }
 
-/** Starts one in a fresh folder. */
-export async function startOwnSshd(): Promise<OwnSshd> {
+/** Starts one in a fresh folder that lets this key in. */
+export async function startOwnSshd({ privateKey, publicKey }: SshKey = makeSshKey("test")): Promise<OwnSshd> {
   const dataDir = mkdtempSync(join(tmpdir(), "connect-hub-sshd-"));
-  const { privateKey, publicKey } = makeSshKey("test");
   const privateOnly = process.env.HUB_SERVERS === "private";
   const sshd = await startSshd({ dataDir, authorizedKey: publicKey, privateOnly });
   const { port, user, hostKey, folder } = sshd;
