@@ -58,12 +58,18 @@ export async function openNextEpoch(admin: NatsLink, writer: NatsLink, options: 
   };
 }
 
-/** Closes the present stream of a lane for ever: nothing can be appended to it from now on. Does nothing where there is none. */
-export async function sealLane(admin: NatsLink, prefix: string, lane: LaneId): Promise<void> {
+/**
+ * Closes the present stream of a lane for ever: nothing can be appended to it from now on. Does nothing where there is none, or
+ * where the lane is in the epoch `next` already.
+ */
+export async function sealLane(
+  admin: NatsLink,
+  { prefix, lane, next }: { readonly prefix: string; readonly lane: LaneId; readonly next: string },
+): Promise<void> {
   const manager = await managerOf(admin);
   await orUnavailable(async () => {
     const entry = await findLane(await createRegistry(admin, prefix, 1), lane);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.epoch === next) return;
     await unlessMissing(() => manager.streams.update(entry.stream, sealed));
   });
 }

@@ -34,7 +34,7 @@ describe("a lane on JetStream", () => {
       async endEpoch() {
         const next = { prefix, lane: "rooms.0" as const, epoch: randomBytes(16).toString("hex"), ...small };
         await openNextEpoch(link, link, next);
-        await sealLane(link, prefix, "rooms.0");
+        await sealLane(link, { prefix, lane: "rooms.0", next: next.epoch });
         expect(await other.append(new Uint8Array(1), await lane.lastNumber())).toBe("unclear");
         await enterEpoch(link, next);
         await removeFormerEpochs(link, { prefix, present: [streamOf(next.epoch, prefix)] });

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, linkSync, lstatSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { RootKeyUnusable } from "./errors.ts";
 
@@ -52,6 +52,20 @@ export function makeRootKey(path: string): RootKey {
   const root = readRootKey(path);
   if (root === undefined) throw new RootKeyUnusable(`${path} vanished while it was being made`);
   return root;
+}
+
+/** Puts `root` in the place of whatever lies at `path`: the old content or the new, never a part. */
+export function replaceRootKey(path: string, { bytes }: RootKey): void {
+  const draft = `${path}.${randomBytes(6).toString("hex")}.new`;
+  const file = openSync(draft, "wx", 0o600);
+  try {
+    writeSync(file, `${Buffer.from(bytes).toString("hex")}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, path);
+  syncFolder(dirname(path));
 }
 
 function rootKeyOf(bytes: Uint8Array): RootKey {
