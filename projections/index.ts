@@ -5,6 +5,14 @@ export { migrateSchema } from "./migrations/migrate.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
 export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
 export {
+  type BlobPlaces,
+  blobPlaces,
+  type ContentNode,
+  contentNodes,
+  type FileRecord,
+  filesOf,
+} from "./queries/contentPlaces.ts";
+export {
   activeNodes,
   blobsByHash,
   dueClaims,
@@ -13,14 +21,6 @@ export {
   type StoredFile,
   type StoredNode,
 } from "./queries/files.ts";
-export {
-  type BlobPlaces,
-  blobPlaces,
-  type ContentNode,
-  contentNodes,
-  type FileRecord,
-  filesOf,
-} from "./queries/contentPlaces.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
 export {
   type HistoryPage,

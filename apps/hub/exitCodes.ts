@@ -1,6 +1,11 @@
 import { RuntimeError } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 
+/** A restore of this box was begun and not finished: nothing may be served before it is. */
+export class RestoreUnfinished extends Error {
+  override readonly name = "RestoreUnfinished";
+}
+
 /** What the `hub` command's exit codes mean; `docs` and `hub --help` print this table. */
 export const exitCodes = {
   done: 0,
@@ -10,6 +15,7 @@ export const exitCodes = {
   alreadyRunning: 4,
   portInUse: 5,
   serverMissing: 6,
+  restoreUnfinished: 7,
 } as const;
 
 /** The box of a data folder isn't running. */
@@ -21,6 +27,7 @@ export class NotRunning extends Error {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof BadSetting) return exitCodes.badSettingOrUsage;
   if (error instanceof NotRunning) return exitCodes.notRunning;
+  if (error instanceof RestoreUnfinished) return exitCodes.restoreUnfinished;
   if (!(error instanceof RuntimeError)) return exitCodes.failed;
   switch (error.code) {
     case "BadSetting":

@@ -8,6 +8,7 @@ export { type LiveMessage, natsLiveBus, subscribeLive } from "./liveBus.ts";
 export {
   enterEpoch,
   fixLaneCounts,
+  laneBytes,
   type NextEpoch,
   openNextEpoch,
   removeFormerEpochs,

@@ -4,7 +4,7 @@ import { JetStreamApiCodes, type JetStreamManager, jetstreamManager, type Stream
 import { laneAppender } from "./appendToLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneUnsound } from "./errors.ts";
-import { createRegistry, findLane, fixLaneCount, putLane } from "./laneRegistry.ts";
+import { createRegistry, fixLaneCount, listLanes, putLane } from "./laneRegistry.ts";
 import { laneStreamConfig, laneStreamDifferences } from "./laneStream.ts";
 
 // How a lane goes on in another epoch, as a restore does it: the stream of the next epoch is made and filled while nobody
@@ -68,7 +68,7 @@ export async function sealLane(
 ): Promise<void> {
   const manager = await managerOf(admin);
   await orUnavailable(async () => {
-    const entry = await findLane(await createRegistry(admin, prefix, 1), lane);
+    const entry = (await listLanes(admin, prefix)).find((one) => one.lane === lane);
     if (entry === undefined || entry.epoch === next) return;
     await unlessMissing(() => manager.streams.update(entry.stream, sealed));
   });
@@ -106,6 +106,12 @@ export async function removeFormerEpochs(
     for (const stream of former) await unlessMissing(() => manager.streams.delete(stream));
     return former.length;
   });
+}
+
+/** About how many bytes a lane's commits have in its stream. Throws `LogUnavailable`. */
+export async function laneBytes(link: NatsLink, stream: string): Promise<number> {
+  const manager = await managerOf(link);
+  return orUnavailable(async () => (await manager.streams.info(stream)).state.bytes);
 }
 
 /** Sets a lane's reserve on the disk, once there is room for it again. */

@@ -72,7 +72,8 @@ export async function* checkedBytes(folder: string, entry: FileEntry): AsyncGene
     }
     throw cause;
   }
-  if (size !== entry.size) throw new BackupUnsound(entry.path, "changed", `it has ${size} bytes instead of ${entry.size}`);
+  if (size !== entry.size)
+    throw new BackupUnsound(entry.path, "changed", `it has ${size} bytes instead of ${entry.size}`);
   if (hash.digest("hex") !== entry.sha256) throw new BackupUnsound(entry.path, "changed", "its SHA-256 is another one");
 }
 

@@ -64,7 +64,8 @@ export async function* keysOf({ folder, manifest }: Readable): AsyncGenerator<re
 function parseKey(line: string): WrappedKey {
   try {
     const key: WrappedKey = JSON.parse(line);
-    if ([key.id, key.name, key.root, key.wrapped, key.createdAt].every((value) => typeof value === "string")) return key;
+    if ([key.id, key.name, key.root, key.wrapped, key.createdAt].every((value) => typeof value === "string"))
+      return key;
   } catch (cause) {
     throw new BackupUnsound(vaultKeysFile, "unreadable", "a line is not JSON", cause);
   }
@@ -85,7 +86,8 @@ async function checkLane(
     if (chain.sums.commits % showEvery === 0) onProgress?.(`commits of ${lane} checked`, chain.sums.commits, n);
   }
   const { commits, head } = chain.sums;
-  if (commits !== n || head !== hash) throw broken(`it ends at commit ${commits} instead of ${n}, or with another hash`);
+  if (commits !== n || head !== hash)
+    throw broken(`it ends at commit ${commits} instead of ${n}, or with another hash`);
   if (chain.last !== undefined && chain.last.epoch !== epoch) throw broken(`it ends in epoch ${chain.last.epoch}`);
   onProgress?.(`commits of ${lane} checked`, n, n);
   return { term: chain.last?.term ?? 0, at: chain.last?.at ?? new Date(0).toISOString() };

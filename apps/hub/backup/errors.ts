@@ -25,8 +25,3 @@ export class BackupUnsound extends Error {
 export class RestoreFailed extends Error {
   override readonly name = "RestoreFailed";
 }
-
-/** A restore of this box was begun and not finished: nothing may be served before it is. */
-export class RestoreUnfinished extends Error {
-  override readonly name = "RestoreUnfinished";
-}

@@ -73,7 +73,11 @@ export async function readManifest(folder: string): Promise<{ readonly manifest:
   }
   const format = typeof json === "object" && json !== null && "format" in json ? json.format : undefined;
   if (format !== 1) {
-    throw new BackupUnsound(manifestFile, "unknown version", `its format is ${JSON.stringify(format)}, this hub reads 1`);
+    throw new BackupUnsound(
+      manifestFile,
+      "unknown version",
+      `its format is ${JSON.stringify(format)}, this hub reads 1`,
+    );
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return { manifest: parsed.data, hash: found };
@@ -85,7 +89,8 @@ async function read(folder: string, file: string): Promise<string> {
   try {
     return await readFile(join(folder, file), "utf8");
   } catch (cause) {
-    const isMissing = cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR");
+    const isMissing =
+      cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR");
     throw new BackupUnsound(file, isMissing ? "missing" : "unreadable", `${join(folder, file)} can't be read`, cause);
   }
 }

@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type ContextModel, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
@@ -13,6 +13,7 @@ import {
   setReserve,
 } from "@connect-hub/jetstream";
 import { emptyTables, type PostgresPool } from "@connect-hub/postgres";
+import { writeFileAtomic } from "@connect-hub/runtime";
 import { type Queryable, replaceVault } from "@connect-hub/vault";
 import { checkedWhole } from "./backupFiles.ts";
 import { blobsIn, copyBlob, hashOf } from "./blobCopies.ts";
@@ -44,7 +45,7 @@ export const restoreSteps = [
   "fill lanes",
   "put bytes back",
   "seal lanes",
-  "replace vault",
+  "replace keys",
   "note reactors",
   "enter epochs",
   "remove former epochs",
@@ -72,7 +73,7 @@ export async function restoreBackup(
     "seal lanes": async () => {
       for (const { lane, epoch } of lanes) await sealLane(admin, { prefix, lane, next: epoch });
     },
-    "replace vault": () => replaceVault(target.vault, backup.root, keysOf(backup)),
+    "replace keys": () => replaceKeys(backup, target),
     "note reactors": () => noteReactors(backup, target, lanes),
     "enter epochs": async () => {
       for (const { lane, epoch } of lanes) await enterEpoch(admin, { prefix, lane, epoch, replicas });
@@ -120,7 +121,7 @@ async function fillLanes(
 
 async function putBytesBack(
   { folder, manifest }: CheckedBackup,
-  { contentDir, sshKey }: RestoreTarget,
+  { contentDir }: RestoreTarget,
   { onProgress, signal }: BackupProgress,
 ): Promise<void> {
   const blobs = manifest.files.filter(({ path, sha256 }) => path === blobFile(sha256));
@@ -131,8 +132,13 @@ async function putBytesBack(
     if (!isHere) await copyBlob(sha256, folder, contentDir);
     onProgress?.("files", index + 1, blobs.length);
   }
-  const key = manifest.files.find(({ path }) => path === sshKeyFile);
-  if (key !== undefined) await writeFile(sshKey, await checkedWhole(folder, key), { mode: 0o600 });
+}
+
+/** What is sealed can be opened again, and the nodes of the backup let the box in. */
+async function replaceKeys(backup: CheckedBackup, { vault, sshKey }: RestoreTarget): Promise<void> {
+  await replaceVault(vault, backup.root, keysOf(backup));
+  const key = backup.manifest.files.find(({ path }) => path === sshKeyFile);
+  if (key !== undefined) writeFileAtomic(sshKey, await checkedWhole(backup.folder, key));
 }
 
 /** What a reactor had done is done in what was restored too: it goes on from there. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { LaneId } from "@connect-hub/domain/values";
 import { readJsonIfThere, writeFileAtomic } from "@connect-hub/runtime";
 import { z } from "zod";
+import { RestoreUnfinished } from "../exitCodes.ts";
 import type { CheckedBackup } from "./checkBackup.ts";
-import { RestoreUnfinished } from "./errors.ts";
 
 const schema = z.object({
   /** The folder of the backup. */

@@ -73,7 +73,12 @@ export async function takeBackup(dir: string, sources: BackupSources, progress: 
 
 async function write(folder: string, sources: BackupSources, progress: BackupProgress): Promise<Manifest> {
   const createdAt = new Date().toISOString();
-  await copyBlobs(folder, sources.contentDir, (await blobsIn(sources.contentDir)).map(({ hash }) => hash), progress);
+  await copyBlobs(
+    folder,
+    sources.contentDir,
+    (await blobsIn(sources.contentDir)).map(({ hash }) => hash),
+    progress,
+  );
   const reacted = new Map<LaneId, number>();
   for (const { lane, reacted: read } of sources.lanes) reacted.set(lane.id, await read());
   const heads = await consistentHeads(sources.lanes.map(({ lane }) => lane));
@@ -116,7 +121,8 @@ async function copyLane(
     const wanted = batch.filter((commit) => commit.n <= n);
     for (const commit of wanted) {
       const fault = chain.take(commit.bytes);
-      if (fault !== undefined) throw new BackupFailed(`The log is damaged: commit ${commit.n} of ${lane.id}: ${fault}.`);
+      if (fault !== undefined)
+        throw new BackupFailed(`The log is damaged: commit ${commit.n} of ${lane.id}: ${fault}.`);
       if (!lane.id.startsWith("content.")) continue;
       // What is sealed in them says nothing of bytes.
       content.apply(changesOfCommit(decodeCommit(commit.bytes), contentModel, new Map()));
@@ -137,7 +143,8 @@ async function copyVault(folder: string, { db, rootFile }: BackupSources["vault"
   let keys = 0;
   for await (const some of wrappedKeys(db)) {
     const other = some.find((key) => key.root !== root.id);
-    if (other !== undefined) throw new BackupFailed(`The vault holds keys under the root key ${other.root}, not ${root.id}.`);
+    if (other !== undefined)
+      throw new BackupFailed(`The vault holds keys under the root key ${other.root}, not ${root.id}.`);
     keys += some.length;
     await file.write(Buffer.from(some.map((key) => `${JSON.stringify(key)}\n`).join("")));
   }
@@ -157,7 +164,9 @@ async function copyPromised(folder: string, contentDir: string, content: MemoryT
   }
   const [missing] = local;
   if (missing !== undefined) {
-    throw new BackupFailed(`The bytes ${missing} were moved away while the backup was taken, or are lost; take it again.`);
+    throw new BackupFailed(
+      `The bytes ${missing} were moved away while the backup was taken, or are lost; take it again.`,
+    );
   }
   const nodes = new Map<string, { node: string; name: string }[]>();
   for (const { hash, node, name } of content.rows("replicas")) {

@@ -22,7 +22,8 @@ const spareBytes = 16 * 1024 * 1024;
 export async function openTarget(dir: string, neededBytes: number): Promise<BackupTarget> {
   const final = resolve(dir);
   const partial = `${final}.partial`;
-  if (await isThere(final)) throw new BackupFailed(`There is something at ${final} already; name a folder that is not there.`);
+  if (await isThere(final))
+    throw new BackupFailed(`There is something at ${final} already; name a folder that is not there.`);
   await removeFormer(partial);
   await makeFolder(partial);
   const { bavail, bsize } = await statfs(partial);
@@ -37,7 +38,8 @@ export async function openTarget(dir: string, neededBytes: number): Promise<Back
     partial,
     async finish() {
       for (const folder of await foldersIn(partial)) await syncFolder(folder);
-      if (await isThere(final)) throw new BackupFailed(`Something came to ${final} meanwhile; the backup is in ${partial}.`);
+      if (await isThere(final))
+        throw new BackupFailed(`Something came to ${final} meanwhile; the backup is in ${partial}.`);
       await rename(partial, final);
       await syncFolder(dirname(final));
     },
@@ -49,13 +51,17 @@ export async function openTarget(dir: string, neededBytes: number): Promise<Back
 async function removeFormer(partial: string): Promise<void> {
   if (!(await isThere(partial))) return;
   const strange = (await readdir(partial)).find((name) => !ownNames.includes(name));
-  if (strange !== undefined) throw new BackupFailed(`${partial} holds ${strange}, which is of no backup; move it away.`);
+  if (strange !== undefined)
+    throw new BackupFailed(`${partial} holds ${strange}, which is of no backup; move it away.`);
   await rm(partial, { recursive: true });
 }
 
 async function foldersIn(root: string): Promise<readonly string[]> {
   const entries = await readdir(root, { withFileTypes: true, recursive: true });
-  return [...entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => `${parentPath}/${name}`), root];
+  return [
+    ...entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => `${parentPath}/${name}`),
+    root,
+  ];
 }
 
 function inMegabytes(bytes: number): string {

@@ -12,13 +12,12 @@ import type { Connections } from "./connections.ts";
  */
 export async function migrate(connections: Connections, onProgress: (message: string) => void): Promise<void> {
   onProgress("Preparing the log and the tables …");
-  await Promise.all([
-    makeLanes(connections),
-    makeSchema(connections.authUrl, "auth"),
-    makeSchema(connections.chatUrl, "chat"),
-    makeSchema(connections.contentUrl, "content"),
-    makeVault(connections),
-  ]);
+  await Promise.all([makeLanes(connections), makeSchemas(connections), makeVault(connections)]);
+}
+
+/** Makes the schemas of the read tables, empty, or brings them up to date. */
+export async function makeSchemas({ authUrl, chatUrl, contentUrl }: Connections): Promise<void> {
+  await Promise.all([makeSchema(authUrl, "auth"), makeSchema(chatUrl, "chat"), makeSchema(contentUrl, "content")]);
 }
 
 async function makeLanes(connections: Connections): Promise<void> {

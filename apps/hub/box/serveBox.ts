@@ -154,7 +154,8 @@ function serverState({ kind, source, version, address, dataFolder, process }: Ru
   };
 }
 
-function serversOptions(config: HubConfig) {
+/** How the servers of a box are started. */
+export function serversOptions(config: HubConfig) {
   const { nats, postgres, valkey } = config.urls;
   return {
     dataDir: config.dataDir,

@@ -17,7 +17,12 @@ let prevHash = "";
 
 beforeAll(async () => {
   link = await connectNats({ url: inject("natsUrl"), name: "hub events test" });
-  await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0", "content.0"], replicas: 1, maxBytes: 1024 * 1024 });
+  await provisionLanes(link, {
+    prefix,
+    lanes: ["accounts.0", "rooms.0", "content.0"],
+    replicas: 1,
+    maxBytes: 1024 * 1024,
+  });
   lane = await openLane(link, { prefix, id: "rooms.0" });
   mkdirSync(join(dataDir, "run"));
   writeConnections(dataDir, {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { assertNoRestore } from "../backup/restoreMarker.ts";
 import type { CommandContext } from "../cli.ts";
 
 /** `hub serve`: the box in the foreground, until a signal. */
@@ -8,6 +9,7 @@ export function registerServe(program: Command, context: CommandContext): void {
     .description("start the servers and all apps, and serve in the foreground until Ctrl-C")
     .action(async () => {
       const config = context.config();
+      assertNoRestore(config.dataDir);
       const stop = stopSignal();
       const say = (message: string) => process.stderr.write(`${message}\n`);
       try {

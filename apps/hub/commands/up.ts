@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openDataFolder, ownerOf, waitFor } from "@connect-hub/runtime";
 import type { Command } from "commander";
+import { assertNoRestore } from "../backup/restoreMarker.ts";
 import { type BoxState, readBoxState } from "../box/boxState.ts";
 import type { CommandContext } from "../cli.ts";
 import { checkout } from "../config.ts";
@@ -20,6 +21,7 @@ export function registerUp(program: Command, context: CommandContext): void {
     .action(async () => {
       const { dataDir } = context.config();
       const folder = openDataFolder(dataDir);
+      assertNoRestore(dataDir);
       const there = ownerOf(folder) === undefined ? undefined : readBoxState(dataDir);
       if (there?.phase === "ready") {
         console.log(`Connect Hub serves already at ${there.address}   (data in ${dataDir})`);
@@ -33,7 +35,7 @@ export function registerUp(program: Command, context: CommandContext): void {
 }
 
 // The state once it serves, or the exit code of a start that failed; its words are passed on either way.
-async function startDetached(dataDir: string, log: string): Promise<BoxState | number> {
+export async function startDetached(dataDir: string, log: string): Promise<BoxState | number> {
   mkdirSync(join(dataDir, "logs"), { recursive: true });
   const from = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
   const output = openSync(log, "a", 0o600);

@@ -1,0 +1,105 @@
+import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
+import { type ContextModel, type Schema, schemaOf } from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { type Context, contexts } from "@connect-hub/domain/values";
+import { connectNats, laneBytes, listLanes, type NatsLink, openLane, reactorCheckpoint } from "@connect-hub/jetstream";
+import { openPool, type PostgresPool } from "@connect-hub/postgres";
+import type { Connections } from "../box/connections.ts";
+import { connectAsOperator } from "../lanes.ts";
+import type { RestoreTarget } from "./restoreBackup.ts";
+import type { BackupSources } from "./takeBackup.ts";
+
+const statementTimeoutMs = 600_000;
+const models: { readonly [context in Context]: ContextModel } = {
+  accounts: accountModel,
+  rooms: roomModel,
+  content: contentModel,
+};
+
+/** Runs `work` with what a backup of a box is taken of. */
+export async function withBackupSources<T>(
+  connections: Connections,
+  work: (sources: BackupSources) => Promise<T>,
+): Promise<T> {
+  const { prefix, vaultUrl, vaultRoot, content, placement, roomLanes, laneBytes: reserve } = connections;
+  const pool = openVaultPool(vaultUrl);
+  const link = await connectAsOperator(connections).catch(async (error) => {
+    await pool.end();
+    throw error;
+  });
+  try {
+    const lanes = await Promise.all(
+      (await listLanes(link, prefix)).map(async ({ lane: id, stream }) => {
+        const lane = await openLane(link, { prefix, id });
+        const { read } = reactorCheckpoint(link, prefix, lane);
+        return { lane, bytes: await laneBytes(link, stream), reacted: read };
+      }),
+    );
+    return await work({
+      lanes,
+      vault: { db: pool, rootFile: vaultRoot },
+      contentDir: content.dir,
+      sshKey: placement.key,
+      configuration: { roomLanes, laneBytes: reserve, prefix },
+    });
+  } finally {
+    await Promise.all([pool.end(), link.close()]);
+  }
+}
+
+/** Runs `work` with what a backup is restored to: a box whose servers run alone. */
+export async function withRestoreTarget<T>(
+  connections: Connections,
+  work: (target: RestoreTarget) => Promise<T>,
+): Promise<T> {
+  const {
+    prefix,
+    laneBytes: reserve,
+    vaultUrl,
+    vaultRoot,
+    authUrl,
+    chatUrl,
+    contentUrl,
+    content,
+    placement,
+  } = connections;
+  const urls: { readonly [schema in Schema]: string } = { auth: authUrl, chat: chatUrl, content: contentUrl };
+  const vault = openVaultPool(vaultUrl);
+  const tables = contexts.map((context) => {
+    const model = models[context];
+    return { model, pool: openPool(urls[schemaOf[context]], { name: "hub restore", max: 1, statementTimeoutMs }) };
+  });
+  const links: NatsLink[] = [];
+  try {
+    const admin = await connectAsOperator(connections);
+    links.push(admin);
+    const writer = await connectAsWriter(connections);
+    links.push(writer);
+    return await work({
+      prefix,
+      replicas: 1,
+      laneBytes: reserve,
+      admin,
+      writer,
+      vault: { db: vault, rootFile: vaultRoot },
+      tables,
+      contentDir: content.dir,
+      sshKey: placement.key,
+    });
+  } finally {
+    await Promise.all([vault, ...tables.map(({ pool }) => pool)].map((pool) => pool.end()));
+    await Promise.all(links.map((link) => link.close()));
+  }
+}
+
+/** The operator may make streams, but only `commands` may append: a restore does both. */
+function connectAsWriter(connections: Connections): Promise<NatsLink> {
+  const { natsUrl: url, natsLogins } = connections;
+  if (natsLogins.commands === undefined) return connectAsOperator(connections);
+  return connectNats({ url, ...natsLogins.commands, name: "hub restore", inboxPrefix: "_INBOX_commands" });
+}
+
+function openVaultPool(url: string): PostgresPool {
+  return openPool(url, { name: "hub", max: 1, statementTimeoutMs });
+}

@@ -1,0 +1,195 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
+import { type ContextModel, MemoryTables } from "@connect-hub/domain/kernel";
+import { roomModel } from "@connect-hub/domain/room";
+import { contexts, type LaneId } from "@connect-hub/domain/values";
+import { listLanes, openLane } from "@connect-hub/jetstream";
+import { openPool } from "@connect-hub/postgres";
+import { foldLane } from "@connect-hub/projections";
+import { openVault } from "@connect-hub/vault";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { withBackupSources, withRestoreTarget } from "../../apps/hub/backup/boxParts.ts";
+import { checkBackup } from "../../apps/hub/backup/checkBackup.ts";
+import { type RestoreStep, restoreBackup, restoreSteps } from "../../apps/hub/backup/restoreBackup.ts";
+import { readRestoreMarker, writeRestoreMarker } from "../../apps/hub/backup/restoreMarker.ts";
+import { takeBackup } from "../../apps/hub/backup/takeBackup.ts";
+import { type Connections, writeConnections } from "../../apps/hub/box/connections.ts";
+import { runCli } from "../../apps/hub/cli.ts";
+import { verifyLane } from "../../apps/hub/verifyLane.ts";
+import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
+import type { FreshBox } from "../support/freshBox.ts";
+
+const servers = () => ({
+  natsUrl: inject("natsUrl"),
+  postgresUrl: inject("postgresUrl"),
+  valkeyUrl: inject("valkeyUrl"),
+});
+const signal = new AbortController().signal;
+const models: { readonly [context: string]: ContextModel } = {
+  accounts: accountModel,
+  rooms: roomModel,
+  content: contentModel,
+};
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "connect-hub-restore-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A box with its apps in this process, as the commands of `hub` see it. */
+interface BoxUnderTest extends ChatUnderTest {
+  readonly dataDir: string;
+  readonly connections: Connections;
+}
+
+async function boxUnderTest(name: string): Promise<BoxUnderTest> {
+  const chat = await chatUnderTest(servers());
+  const dataDir = join(folder, name);
+  mkdirSync(join(dataDir, "run"), { recursive: true });
+  const connections = connectionsTo(chat.box, dataDir);
+  writeConnections(dataDir, connections);
+  return { ...chat, dataDir, connections };
+}
+
+function connectionsTo({ env, databaseUrl, prefix }: FreshBox, dataDir: string): Connections {
+  const urls = { authUrl: databaseUrl, chatUrl: databaseUrl, contentUrl: databaseUrl, vaultUrl: databaseUrl };
+  const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix, roomLanes: 1, laneBytes: 64 * 1024 * 1024 };
+  const doors = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1 };
+  const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
+  const placement = { url: "http://127.0.0.1:1", secret: "", key: join(dataDir, "ssh-key"), publicKey: "" };
+  return { ...log, ...urls, ...doors, content, placement, vaultRoot: String(env.HUB_VAULT_ROOT) };
+}
+
+async function startApps(chat: ChatUnderTest): Promise<StartedEdge & { stop(): Promise<void> }> {
+  const projector = await chat.startProjector();
+  const commands = await chat.startCommands();
+  const edge = await chat.startEdge();
+  return Object.assign(edge, {
+    async stop() {
+      await edge.close();
+      await commands.close();
+      await projector.close();
+    },
+  });
+}
+
+async function backUp({ connections }: BoxUnderTest, name: string) {
+  const dir = join(folder, name);
+  await withBackupSources(connections, (sources) => takeBackup(dir, sources, { signal }));
+  return checkBackup(dir, { signal });
+}
+
+async function restore(
+  { connections, dataDir }: BoxUnderTest,
+  backup: Awaited<ReturnType<typeof backUp>>,
+  step: (name: RestoreStep) => void = () => undefined,
+): Promise<void> {
+  const lanes: LaneId[] = ["accounts.0", "rooms.0", "content.0"];
+  const { epochs } = writeRestoreMarker(dataDir, backup, lanes);
+  await withRestoreTarget(connections, (target) => restoreBackup(backup, target, epochs, { signal, step }));
+}
+
+/** The digest of each table, of the lanes folded up to the commits of a backup, or to their heads. */
+async function foldedDigests(
+  { box }: BoxUnderTest,
+  heads?: readonly { readonly lane: LaneId; readonly n: number }[],
+): Promise<object> {
+  const pool = openPool(box.databaseUrl, { name: "test" });
+  const vault = await openVault({ db: pool, rootFile: String(box.env.HUB_VAULT_ROOT) });
+  const digests: object[] = [];
+  for (const context of contexts) {
+    const model = models[context] as ContextModel;
+    const tables = new MemoryTables(model.tables);
+    for (const { lane: id } of await listLanes(box.link, box.prefix)) {
+      if (!id.startsWith(`${context}.`)) continue;
+      const lane = await openLane(box.link, { prefix: box.prefix, id });
+      const to = heads?.find((head) => head.lane === id)?.n ?? (await lane.lastNumber());
+      await foldLane(tables, { lane, model, vault, to });
+    }
+    digests.push(tables.digests());
+  }
+  await pool.end();
+  return Object.assign({}, ...digests);
+}
+
+async function verdicts({ box }: BoxUnderTest) {
+  const lanes = await listLanes(box.link, box.prefix);
+  const open = lanes.map(async ({ lane: id }) =>
+    verifyLane(await openLane(box.link, { prefix: box.prefix, id }), signal),
+  );
+  return Promise.all(open);
+}
+
+const numbers = (events: readonly string[]) => events.map((event) => Number.parseInt(event, 10));
+const upTo = (s: number) => Array.from({ length: s }, (_, at) => at + 1);
+
+describe("a box that is restored in place", () => {
+  let it: BoxUnderTest;
+  beforeAll(async () => {
+    it = await boxUnderTest("in-place");
+  });
+  afterAll(() => it?.close());
+
+  test("is what it was at the backup; people go on by themselves", async () => {
+    let edge = await startApps(it);
+    const ada = await it.person(edge, "ada");
+    const a = ada.connect();
+    const { room } = await a.client.command("createRoom", { name: "Engine" });
+    const say = (text: string, key?: string) =>
+      a.client.command("postMessage", { room, text }, key === undefined ? {} : { key });
+    for (const text of ["one", "two", "three"]) await say(text);
+    const talking = (async () => {
+      for (let round = 0; round < 30; round++) await say(`while it copies ${round}`);
+    })();
+    const backup = await backUp(it, "in-place-1");
+    await talking;
+    const atBackup = await foldedDigests(it, backup.manifest.lanes);
+    const late = await it.person(edge, "late");
+    const key = "01968a5e-7c1a-7000-8000-3d2c1b0a9f8e";
+    const first = await say("said after the backup", key);
+    const before = { cursors: a.client.cursors(), position: a.client.position };
+    await edge.stop();
+
+    await restore(it, backup);
+    expect(await foldedDigests(it)).toEqual(atBackup);
+    expect((await verdicts(it)).map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
+    edge = await startApps(it);
+    const back = ada.connect({ url: edge.url, ...before } as never);
+    await expect.poll(() => back.told, { timeout: 15_000 }).toContain("reset");
+    const { head } = await back.client.query("history", { room, limit: 1 });
+    expect(head).toBeLessThan(Number(first.s));
+    await expect.poll(() => numbers(back.events(room))).toEqual(upTo(head));
+    // Its first is gone, so the same key does it anew.
+    expect(await back.client.command("postMessage", { room, text: "said after the backup" }, { key })).toMatchObject({
+      s: head + 1,
+    });
+    const gone = late.connect({ url: edge.url });
+    await expect.poll(() => gone.told, { timeout: 15_000 }).toContain("closed SessionEnded");
+    await expect.poll(async () => (await verdicts(it)).every(({ fault }) => fault === undefined)).toBe(true);
+    await edge.stop();
+  }, 90_000);
+
+  test("can be restored from a break at any step, and again later", async () => {
+    const backup = await checkBackup(join(folder, "in-place-1"), { signal });
+    const before = (await listLanes(it.box.link, it.box.prefix)).map(({ epoch }) => epoch);
+    rmSync(join(it.dataDir, "restoring.json"));
+    let wanted: object | undefined;
+    for (const broken of restoreSteps) {
+      const breaking = restore(it, backup, (step) => {
+        if (step === broken) throw new Error(`killed at ${step}`);
+      });
+      await expect(breaking).rejects.toThrow(`killed at ${broken}`);
+    }
+    await restore(it, backup);
+    wanted = await foldedDigests(it, backup.manifest.lanes);
+    expect(await foldedDigests(it)).toEqual(wanted);
+    const lanes = await listLanes(it.box.link, it.box.prefix);
+    expect(lanes.map(({ epoch }) => epoch).filter((epoch) => before.includes(epoch))).toEqual([]);
+    expect((await verdicts(it)).map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
+    const edge = await startApps(it);
+    await edge.stop();
+  }, 90_000);
+});
