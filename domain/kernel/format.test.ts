@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { contentModel } from "../content/index.ts";
 import { roomModel } from "../room/index.ts";
 import { golden } from "../testing/golden.ts";
 import { decodePosition, encodePosition, mergeTokens } from "../values/position.ts";
@@ -17,9 +18,10 @@ import {
 } from "./commit.ts";
 import { derivedId, idOfKeyedHash, laneOf } from "./derivedId.ts";
 import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
+import type { ContextModel, DomainEvent, Subject } from "./event.ts";
 import { liveFrames } from "./liveFrames.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
-import { seal, unseal } from "./sealing.ts";
+import { keyNamesOf, openEvent, seal, sealEvent, unseal } from "./sealing.ts";
 
 // A red line here means that stored data would be read differently: never mend it by changing docs/format.md; make a new
 // version.
@@ -121,7 +123,94 @@ describe("the stored formats", () => {
     expect(idOfKeyedHash("ab".repeat(32))).toBe(golden("dialog id"));
     expect(laneOf("rooms", room, 16)).toBe(golden("lane of 16"));
     expect(laneOf("accounts", ana, 16)).toBe("accounts.0");
+    expect(laneOf("content", room, 16)).toBe("content.0");
   });
+});
+
+describe("the stored events of files", () => {
+  const file = "0192f0c4-8e02-7000-8000-000000000003";
+  const hash = "ab".repeat(32);
+  const claim = { owner: ana, room, hash, size: 12, type: "text/plain", chunks: "q".repeat(43), source: null };
+  const shown = { id: file, name: "a.txt", size: 12, type: "text/plain" };
+  const [ofFile, ofBlob] = [{ kind: "file", id: file } as const, { kind: "blob", id: hash } as const];
+  const [inRoom, store] = [{ kind: "room", id: room } as const, { kind: "store", id: "local" } as const];
+  const nodeId = "0192f0c4-8e03-7000-8000-000000000004";
+  const nodeData = { name: "attic", host: "10.0.0.7", port: 22, user: "hub", path: "/data" };
+  const pressure = { level: "copy", used: 6, budget: 10 };
+  const withFiles = { files: [file], body: { text: "Look.", files: [shown] } };
+  const change = { message: 2, edits: [] };
+  const events: readonly [name: string, model: ContextModel, event: DomainEvent][] = [
+    ["file claimed", contentModel, made("FileClaimed.v1", ofFile, ana, { ...claim, body: { name: "a.txt" } })],
+    ["file posted", contentModel, made("FilePosted.v1", ofFile, "system", { room, s: 2 })],
+    ["file released", contentModel, made("FileReleased.v1", ofFile, "system", { room, hash, reason: "expired" })],
+    [
+      "node added",
+      contentModel,
+      made("NodeAdded.v1", { kind: "node", id: nodeId }, "operator", {
+        ...nodeData,
+        hostKey: `SHA256:${"q".repeat(43)}`,
+      }),
+    ],
+    [
+      "replica verified",
+      contentModel,
+      made("ReplicaVerified.v1", ofBlob, "placement", { node: nodeId, name: "cd".repeat(32), size: 12 }),
+    ],
+    ["local copy dropped", contentModel, made("LocalCopyDropped.v1", ofBlob, "placement", {})],
+    ["local copy kept", contentModel, made("LocalCopyKept.v1", ofBlob, ana, {})],
+    ["disk pressure raised", contentModel, made("DiskPressureRaised.v1", store, "placement", pressure)],
+    [
+      "disk pressure cleared",
+      contentModel,
+      made("DiskPressureCleared.v1", store, "placement", { ...pressure, level: "none" }),
+    ],
+    [
+      "message with files posted",
+      roomModel,
+      { ...made("MessageWithFilesPosted.v1", inRoom, ana, withFiles), s: 2, m: 1 },
+    ],
+    [
+      "message with files edited",
+      roomModel,
+      { ...made("MessageWithFilesEdited.v1", inRoom, ana, { ...change, ...withFiles }), s: 3 },
+    ],
+    [
+      "message with files deleted",
+      roomModel,
+      { ...made("MessageWithFilesDeleted.v1", inRoom, ana, { ...change, files: [file] }), s: 3 },
+    ],
+    ["claim voided", roomModel, made("ClaimVoided.v1", inRoom, "system", { file })],
+  ];
+
+  test.each(events)("%s", (name, model, event) => {
+    const definition = model.events[event.type];
+    expect(definition?.data.safeParse(event.data).success).toBe(true);
+    const stored: StoredEvent = { ...sealEvent(event, model, () => key), salt: "AAAAAAAAAAAAAAAAAAAAAA" };
+    const data = Object.fromEntries(
+      Object.entries(stored.data).map(([field, value]) => {
+        if (!Object.hasOwn(definition?.sealed ?? {}, field)) return [field, value];
+        // As `sealEvent` does it, with the nonce of this page.
+        const { kind, id } = event.subject;
+        const nonce = new Uint8Array(12).fill(2);
+        return [field, { ...seal(event.data[field] ?? null, key, `${event.type}|${kind}|${id}|${field}`, nonce) }];
+      }),
+    );
+    const bytes = encodeEvent({ ...stored, data });
+    expect(bytes).toBe(golden(name));
+    expect(openEvent(JSON.parse(bytes), model, new Map([[key.id, key]]))).toEqual(event);
+  });
+
+  test("every event of files is among them", () => {
+    const shownHere = events.map(([, , { type }]) => type);
+    expect(shownHere.filter((type) => type in contentModel.events)).toEqual(Object.keys(contentModel.events));
+    expect(events.flatMap(([, model, one]) => keyNamesOf(one, model))).toEqual(
+      Array.from({ length: 3 }, () => `body:${room}:${ana}`),
+    );
+  });
+
+  function made(type: string, subject: Subject, by: string, data: DomainEvent["data"]): DomainEvent {
+    return { type, subject, by, data };
+  }
 });
 
 describe("what is no stored format", () => {

@@ -171,6 +171,32 @@ test("one that waits holds up no other, and the checkpoint stays before it", asy
   await close();
 });
 
+test("one that cares for some types alone skips the rest, and its checkpoint goes on all the same", async () => {
+  const { accounts, close } = await closedAccount();
+  const seen: string[] = [];
+  const written: number[] = [];
+  const keysAsked: number[] = [];
+  const reactor = startReactor({
+    lane: accounts.lane,
+    vault: {
+      ...accounts.vault,
+      byId(ids) {
+        keysAsked.push(ids.length);
+        return accounts.vault.byId(ids);
+      },
+    },
+    model: accountModel,
+    types: ["AccountClosed.v1", "NeverHappened.v1"],
+    checkpoint: { read: async () => 0, write: async (n) => void written.push(n) },
+    react: async (event) => void seen.push(event.type),
+  });
+  await expect.poll(() => seen).toEqual(["AccountClosed.v1"]);
+  await reactor.close();
+  expect(keysAsked).toHaveLength(1);
+  expect(written).toEqual([accounts.lane.commits.length]);
+  await close();
+});
+
 function startClosing(accounts: Awaited<ReturnType<typeof closedAccount>>["accounts"], ports: ClosingPorts) {
   return startReactor({
     lane: accounts.lane,

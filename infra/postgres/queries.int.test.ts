@@ -1,10 +1,17 @@
 import { accountModel } from "@connect-hub/domain/account";
+import { contentModel } from "@connect-hub/domain/content";
 import type { Change, ContextModel, Row } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import {
   type AuthTables,
   accountCheckpoints,
+  activeNodes,
+  blobsByHash,
   type ChatTables,
+  type ContentTables,
+  contentCheckpoints,
+  dueClaims,
+  fileById,
   foldChanges,
   historyPage,
   peopleByIds,
@@ -26,6 +33,7 @@ let database: TestDatabase;
 let pool: PostgresPool;
 let auth: Kysely<AuthTables>;
 let chat: Kysely<ChatTables>;
+let content: Kysely<ContentTables>;
 const epoch = "e".repeat(32);
 const at = "2026-11-23T06:21:34.050Z";
 
@@ -55,10 +63,24 @@ const person = (id: string, name: string | null, status: string): [string, Row] 
   return ["users", { id, email: null, pass_hash: null, name, status, sessions_from: 1, created_at: at }];
 };
 
+const file = (id: string, state: string, uploadedAt: string): [string, Row] => {
+  const names = { filename_visible: "a.txt", filename_internal: "h1" };
+  const rest = { size: 7, hash: "h1", type: "text/plain", state, source: null, posted_s: null };
+  return ["files", { id, owner: "ann", room_id: "r1", ...names, uploaded_at: uploadedAt, ...rest }];
+};
+const replica = (on: string): [string, Row] => {
+  return ["replicas", { hash: "h1", node: on, name: `name on ${on}`, size: 7, state: "verified", verified_at: at }];
+};
+const node = (id: string, addedAt: string, state: string): [string, Row] => {
+  const reached = { host: "10.0.0.7", port: 22, username: "hub", path: "/data", host_key: "SHA256:x" };
+  return ["nodes", { id, name: `node ${id}`, ...reached, state, added_at: addedAt }];
+};
+
 beforeAll(async () => {
   database = await makeTestDatabase(inject("postgresUrl"));
   pool = openPool(database.url, { name: "test" });
   [auth, chat] = [kyselyOver<AuthTables>(pool), kyselyOver<ChatTables>(pool)];
+  content = kyselyOver<ContentTables>(pool);
   await Promise.all([migrate(pool, "auth"), migrate(pool, "chat"), migrate(pool, "content")]);
   await fill(accountModel, [person("ann", "Ann", "active"), person("bob", null, "closed")]);
   await fill(roomModel, [
@@ -68,6 +90,18 @@ beforeAll(async () => {
     member("r2", "ann", "member"),
     ...[1, 2, 3, 4, 5].map((s) => event("r1", s)),
     ["user_rooms", { user_id: "ann", lane: "rooms.0", version: 2 }],
+  ]);
+  await fill(contentModel, [
+    file("f1", "claimed", "2026-11-23T06:00:00.000Z"),
+    file("f2", "claimed", "2026-11-23T05:00:00.000Z"),
+    file("f3", "posted", "2026-11-23T04:00:00.000Z"),
+    file("f4", "claimed", "2026-11-23T07:00:00.000Z"),
+    ["blobs", { hash: "h1", size: 7, chunks: "c", refs: 2, replicas: 2, local: false, at }],
+    ["blobs", { hash: "h2", size: 0, chunks: "", refs: 1, replicas: 0, local: true, at }],
+    ...["n2", "n1"].map(replica),
+    node("n2", "2026-11-23T05:00:00.000Z", "active"),
+    node("n1", "2026-11-23T06:00:00.000Z", "active"),
+    node("n3", "2026-11-23T04:00:00.000Z", "gone"),
   ]);
 });
 
@@ -80,7 +114,7 @@ const checkpoint = { n: 9, hash: "f".repeat(64), epoch, generation: 0, factsVers
 const numbers = (events: readonly { s: number }[]) => events.map(({ s }) => s);
 
 describe("the schemas", () => {
-  test.each([accountModel, roomModel])(
+  test.each([accountModel, roomModel, contentModel])(
     "have the tables, columns, types and keys that the domain of $context names",
     async ({ tables }) => {
       for (const table of tables) {
@@ -106,9 +140,9 @@ describe("the schemas", () => {
 
   test("have no table that the domain does not name, but for checkpoints and migrations", async () => {
     const { rows } = await sql<{ name: string }>`
-      select table_name as name from information_schema.tables where table_schema in ('auth', 'chat')
+      select table_name as name from information_schema.tables where table_schema in ('auth', 'chat', 'content')
       and table_name not like 'kysely%' and table_name <> 'checkpoints'`.execute(chat);
-    const named = [...accountModel.tables, ...roomModel.tables].map(({ name }) => name);
+    const named = [accountModel, roomModel, contentModel].flatMap(({ tables }) => tables).map(({ name }) => name);
     expect(rows.map(({ name }) => name).sort()).toEqual(named.sort());
   });
 });
@@ -176,4 +210,42 @@ test("people come by their ids, without those that nobody has", async () => {
 test("the checkpoints of both databases", async () => {
   expect(await accountCheckpoints(auth)).toMatchObject([{ lane: "accounts.0", ...checkpoint, halted: null }]);
   expect(await roomCheckpoints(chat)).toMatchObject([{ lane: "rooms.0", ...checkpoint, halted: null }]);
+});
+
+describe("files", () => {
+  test("come by their id, and blobs by their hash with all that have them", async () => {
+    expect(await fileById(content, "f1")).toMatchObject({ id: "f1", owner: "ann", size: 7, state: "claimed" });
+    expect(await fileById(content, "f9")).toBeUndefined();
+    const blobs = await blobsByHash(content, ["h1", "h2", "h1", "h9"]);
+    const replicas = ["n1", "n2"].map((on) => ({ node: on, name: `name on ${on}` }));
+    expect(blobs.sort((a, b) => (a.hash < b.hash ? -1 : 1))).toEqual([
+      { hash: "h1", size: 7, chunks: "c", refs: 2, local: false, replicas },
+      { hash: "h2", size: 0, chunks: "", refs: 1, local: true, replicas: [] },
+    ]);
+    expect(await blobsByHash(content, [])).toEqual([]);
+  });
+
+  test("that wait too long for their message come oldest first, by the index of claims", async () => {
+    const claim = (id: string, hour: string) => {
+      return { file: id, room: "r1", claimedAt: `2026-11-23T${hour}:00:00.000Z` };
+    };
+    const before = "2026-11-23T06:30:00.000Z";
+    expect(await dueClaims(content, before, 9)).toEqual([claim("f2", "05"), claim("f1", "06")]);
+    expect(await dueClaims(content, before, 1)).toEqual([claim("f2", "05")]);
+    const byKey = openPool(database.url, { name: "test", byKeyOnly: true, max: 1 });
+    const { rows } = await byKey.query(
+      "explain select id from content.files where state = 'claimed' and uploaded_at < $1 order by uploaded_at, id limit $2",
+      [before, 9],
+    );
+    await byKey.end();
+    expect(JSON.stringify(rows)).toContain("using claims");
+  });
+
+  test("go to the nodes that are active, in the order of their coming", async () => {
+    expect((await activeNodes(content)).map(({ id, user }) => [id, user])).toEqual([
+      ["n2", "hub"],
+      ["n1", "hub"],
+    ]);
+    expect(await contentCheckpoints(content)).toMatchObject([{ lane: "content.0", ...checkpoint }]);
+  });
 });

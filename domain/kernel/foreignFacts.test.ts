@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { accountTables } from "../account/tables.ts";
+import { contentTables } from "../content/tables.ts";
+import { roomTables } from "../room/tables.ts";
+import { memoryLane } from "../testing/memoryLane.ts";
+import { encodePosition, type LaneId } from "../values/index.ts";
+import { type FactRef, factRef, type Row } from "./fact.ts";
+import { ForeignFacts } from "./foreignFacts.ts";
+import { FactsUnavailable } from "./ports.ts";
+
+const user = factRef("users", "ana");
+const file = factRef("files", "f");
+
+/** Two lanes whose tables are where the test puts them. */
+function lanes() {
+  const [auth, content] = [memoryLane({ id: "accounts.0" }), memoryLane({ id: "content.0" })];
+  const at = new Map<LaneId, number>();
+  const rows = new Map<FactRef, Row>();
+  const asked: [LaneId, readonly FactRef[]][] = [];
+  const source = {
+    async load(lane: LaneId, refs: readonly FactRef[]) {
+      if (refs.length > 0) asked.push([lane, refs]);
+      const checkpoint = { n: at.get(lane) ?? 0, hash: "", epoch: "", generation: 1, factsVersion: "" };
+      return { checkpoint, rows: new Map(refs.map((ref) => [ref, rows.get(ref) ?? null])) };
+    },
+  };
+  const tables = [...accountTables, ...contentTables, ...roomTables];
+  const facts = new ForeignFacts({ lanes: { auth, content }, tables, source });
+  return { auth, content, at, rows, asked, facts };
+}
+const soon = () => Date.now() + 5_000;
+
+describe("facts of other lanes", () => {
+  test("are asked of the lane that their table is of, each lane once", async () => {
+    const { rows, asked, facts } = lanes();
+    rows.set(user, { id: "ana" }).set(file, { id: "f" });
+    expect(await facts.load([user, file], undefined, soon())).toEqual(rows);
+    expect(asked).toEqual([
+      ["accounts.0", [user]],
+      ["content.0", [file]],
+    ]);
+    expect(await facts.load([], undefined, soon())).toEqual(new Map());
+  });
+
+  test("of a lane that nobody may ask are a bug", async () => {
+    await expect(lanes().facts.load([factRef("rooms", "r")], undefined, soon())).rejects.toThrow("rooms");
+  });
+
+  test("that are absent are believed at the lane's head alone", async () => {
+    const { content, at, rows, facts } = lanes();
+    content.appendForeign(Buffer.from("{}"));
+    const loading = facts.load([file], undefined, soon());
+    await new Promise((resolve) => setImmediate(resolve));
+    rows.set(file, { id: "f" });
+    at.set("content.0", 1);
+    expect(await loading).toEqual(new Map([[file, { id: "f" }]]));
+  });
+
+  test("are as new as the position asks, of each lane by itself, or unavailable at the deadline", async () => {
+    const { content, at, rows, facts } = lanes();
+    rows.set(user, { id: "ana" }).set(file, { id: "f" });
+    const after = encodePosition({ "content.0": [content.epoch.slice(0, 8), 3] });
+    expect(await facts.load([user], after, soon())).toEqual(new Map([[user, { id: "ana" }]]));
+    await expect(facts.load([file], after, Date.now() + 20)).rejects.toThrow(FactsUnavailable);
+    at.set("content.0", 3);
+    expect(await facts.load([file], after, soon())).toEqual(new Map([[file, { id: "f" }]]));
+  });
+});
