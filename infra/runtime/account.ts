@@ -8,15 +8,19 @@ import { run } from "./run.ts";
 import type { Account } from "./serverProgram.ts";
 
 /**
- * The account that a server runs as when this process is root: the owner of `made`, what it made before, else the usual
- * accounts. `undefined` when this process isn't root: then as itself.
+ * The account that a server runs as when this process is root: the owner of `made`, what it made before, else the first of
+ * `names` that there is. `undefined` when this process isn't root: then as itself.
  * @throws RuntimeError `ServerFailed` with the message `otherwise` when there is no such account
  */
-export async function unprivilegedAccount(made: string, otherwise: string): Promise<Account | undefined> {
+export async function unprivilegedAccount(
+  made: string,
+  names: readonly string[],
+  otherwise: string,
+): Promise<Account | undefined> {
   if (!isRoot()) return undefined;
   const there = statSync(made, { throwIfNoEntry: false });
   if (there !== undefined && there.uid !== 0) return { uid: there.uid, gid: there.gid };
-  for (const name of ["postgres", "nobody"]) {
+  for (const name of names) {
     try {
       const [uid, gid] = await Promise.all(["-u", "-g"].map((flag) => run("id", [flag, name])));
       if (uid !== undefined && gid !== undefined) return { uid: Number(uid.stdout), gid: Number(gid.stdout) };

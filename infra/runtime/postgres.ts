@@ -45,6 +45,7 @@ export function postgresMajorOf(folder: DataFolder): string | undefined {
 export function postgresAccount(folder: DataFolder): Promise<Account | undefined> {
   return unprivilegedAccount(
     join(folder.path, "postgres/data"),
+    ["postgres", "nobody"],
     "PostgreSQL refuses to run as root, and there is no account postgres or nobody. Run as an ordinary user, or set HUB_POSTGRES_URL.",
   );
 }

@@ -51,6 +51,10 @@ export interface RunningSshd {
   close(): Promise<void>;
 }
 
+// Not PostgreSQL's, whose files no login is to reach. Where systemd answers for accounts it says that nobody is locked.
+const accounts = ["daemon", "nobody"];
+const noAccount = "sshd doesn't serve as root here, and there is no account daemon or nobody. Run as an ordinary user.";
+
 /**
  * Finds and starts sshd as an ordinary user, for a content node on this machine: for tests, the demo and benches. Only one key may
  * log in, and only for SFTP; the folder is no jail.
@@ -59,8 +63,7 @@ export interface RunningSshd {
 export async function startSshd(options: StartSshdOptions): Promise<RunningSshd> {
   const { name = "sshd", port: wanted = 0, authorizedKey, onProgress } = options;
   const folder = openDataFolder(options.dataDir);
-  const noAccount = "sshd doesn't serve as root, and there is no account postgres or nobody. Run as an ordinary user.";
-  const account = await unprivilegedAccount(join(folder.path, name, "data"), noAccount);
+  const account = await unprivilegedAccount(join(folder.path, name, "data"), accounts, noAccount);
   const cacheFolder = options.cacheFolder ?? usableCacheFolder(folder, defaultCacheFolder());
   const found = await findServer("sshd", {
     cacheFolder,

@@ -254,8 +254,9 @@ describe("a line that dies with work under way", () => {
 function smallDisk(): { readonly path: string; unmount(): void } | undefined {
   const path = join(sshd.folder, "small");
   mkdirSync(path, { recursive: true });
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m,mode=777", "tmpfs", path]).status === 0;
-  return mounted ? { path, unmount: () => void spawnSync("umount", ["-l", path]) } : undefined;
+  const shell = (command: string) => spawnSync("/bin/sh", ["-c", command, "sh", path]).status === 0;
+  const mounted = shell('mount -t tmpfs -o size=4m,mode=777 tmpfs "$1"');
+  return mounted ? { path, unmount: () => void shell('umount -l "$1"') } : undefined;
 }
 
 test("a full disk is told from other failures", async (context) => {

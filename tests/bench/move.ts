@@ -28,7 +28,7 @@ export const move: Bench = async (say) => {
   const key = makeSshKey("bench");
   const keyFile = join(folder, "key");
   writeFileSync(keyFile, key.privateKey, { mode: 0o600 });
-  const sshd = await startSshd({ dataDir: join(folder, "node"), authorizedKey: key.publicKey, privateOnly });
+  const sshd = await startSshd({ dataDir: folder, authorizedKey: key.publicKey, privateOnly });
   try {
     const sftp = await findSftpClient({ privateOnly });
     const file = join(folder, "file");
