@@ -23,6 +23,8 @@ export class Answer {
   #body: RequestBody | undefined;
   readonly #gone = new AbortController();
   #movedAt = performance.now();
+  /** While the source of the answer is slow, the client can't be blamed. */
+  #waitsForSource = false;
   #ticking: NodeJS.Timeout | undefined;
   readonly #res: NativeResponse;
   readonly #head: RequestHead;
@@ -92,8 +94,10 @@ export class Answer {
     const { body } = response;
     this.#body?.discard();
     if (typeof body !== "object" || body instanceof Uint8Array) return this.#respond(response);
+    const isWanted = this.#isOpen && this.#head.method !== "HEAD" && body.length > 0;
+    if (!isWanted) body.unused?.();
     if (!this.#isOpen) return;
-    if (this.#head.method === "HEAD" || body.length === 0) {
+    if (!isWanted) {
       this.#res.cork(() => {
         writeHead(this.#res, response);
         if (this.#head.method === "HEAD") this.#res.endWithoutBody(body.length);
@@ -105,10 +109,13 @@ export class Answer {
     this.#res.cork(() => writeHead(this.#res, response));
     await sendStream(this.#res, body, {
       isOpen: () => this.#isOpen,
-      progressed: () => this.#moved(),
+      waitsFor: (whom) => {
+        this.#waitsForSource = whom === "source";
+        this.#moved();
+      },
+      complete: () => this.#finish(),
       gone: this.#gone.signal,
     });
-    this.#finish();
   }
 
   #respond(response: HttpResponse, closeConnection = false): void {
@@ -150,7 +157,7 @@ export class Answer {
         if (this.#body?.isPaused) {
           this.#moved();
           this.#res.pause();
-        } else if (performance.now() - this.#movedAt > stallMs) this.#res.close();
+        } else if (!this.#waitsForSource && performance.now() - this.#movedAt > stallMs) this.#res.close();
         else this.#res.resume();
       },
       Math.min(tickMs, stallMs),

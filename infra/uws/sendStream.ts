@@ -10,14 +10,18 @@ export interface StreamedBody {
    * for the whole.
    */
   readonly stream: (gone: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Called when it is not begun after all: for HEAD, and when the client is gone. */
+  readonly unused?: () => void;
 }
 
 /** A response that is being sent. */
 export interface Sending {
   /** False once it was answered or the connection is gone. */
   isOpen(): boolean;
-  /** Some of it is on its way: the client reads. */
-  progressed(): void;
+  /** Who it waits for from now on; `client` is said again whenever the client took something. */
+  waitsFor(whom: "client" | "source"): void;
+  /** All of it is on its way: nothing of the response may be touched any more, not even while the source is closed. */
+  complete(): void;
   /** Fires when the connection is gone. */
   readonly gone: AbortSignal;
 }
@@ -30,10 +34,10 @@ class BodyTooShort extends Error {
 }
 
 /**
- * Sends the body of an answer of which status and headers were written. Resolves with true when all of it is on its way, with false
- * when the client went away. Throws what the source throws; then the connection has to be cut.
+ * Sends the body of an answer of which status and headers were written. Resolves when all of it is on its way, or the client went
+ * away. Throws what the source throws; then the connection has to be cut.
  */
-export async function sendStream(res: NativeResponse, body: StreamedBody, sending: Sending): Promise<boolean> {
+export async function sendStream(res: NativeResponse, body: StreamedBody, sending: Sending): Promise<void> {
   const { length } = body;
   let wake: () => void = () => undefined;
   sending.gone.addEventListener("abort", () => wake());
@@ -43,22 +47,24 @@ export async function sendStream(res: NativeResponse, body: StreamedBody, sendin
     return true;
   });
   let sent = 0;
+  sending.waitsFor("source");
   for await (const chunk of body.stream(sending.gone)) {
     let rest = chunk.subarray(0, length - sent);
     while (rest.byteLength > 0) {
-      if (!sending.isOpen()) return false;
+      if (!sending.isOpen()) return;
       const writable = new Promise<void>((resolve) => {
         wake = resolve;
       });
       const { taken, complete } = offer(res, rest, length);
-      if (taken > 0) sending.progressed();
+      if (taken > 0) sending.waitsFor("client");
       sent += taken;
-      if (complete) return true;
+      if (complete) return sending.complete();
       rest = rest.subarray(taken);
       if (rest.byteLength > 0) await writable;
     }
+    sending.waitsFor("source");
   }
-  if (!sending.isOpen()) return false;
+  if (!sending.isOpen()) return;
   throw new BodyTooShort(sent, length);
 }
 

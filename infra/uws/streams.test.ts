@@ -333,6 +333,23 @@ describe("a body that is made while it is sent", () => {
     expect(errors).toEqual([new Error(`a streamed body ended after 65536 of ${MiB} bytes`), new Error("read error")]);
   });
 
+  test("a source that is slow to close holds nothing up", async () => {
+    const slow = async function* () {
+      try {
+        yield piece;
+      } finally {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    };
+    const { url, errors } = await start(
+      async () => ({ status: 200, body: { length: piece.length, stream: slow } }),
+      50,
+    );
+    for (let at = 0; at < 3; at++) expect((await (await fetch(url)).arrayBuffer()).byteLength).toBe(piece.length);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(errors).toEqual([]);
+  });
+
   test("a source that is too long is cut to the length", async () => {
     const { url } = await start(async () => ({ status: 200, body: { length: 5, stream: () => pieces(100) } }));
     expect(await (await fetch(url)).text()).toBe("abcde");
