@@ -43,13 +43,15 @@ const span = (fromS: number, toS: number) =>
   Array.from({ length: Math.max(0, toS - fromS + 1) }, (_, at) => fromS + at);
 
 test("wherever the tables stand, a part of the history is whole", async () => {
-  const step = fc.constantFrom("post", "project", "project some", "move floor", "read");
+  const step = fc.constantFrom("post", "void", "project", "project some", "move floor", "read");
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.integer(), async (steps, seed) => {
       const { box, follower, send, read, reached } = await roomInMemory();
       let head = 1;
       for (const [index, what] of steps.entries()) {
         if (what === "post") head = await send("postMessage", { room, text: `${head}` });
+        // An event of the room without a number.
+        if (what === "void") await send("voidClaim", { room, file: derivedId(box.nowMs, `${seed} ${index}`) });
         if (what === "project") await box.project();
         if (what === "project some") await box.project(Math.ceil(box.lane.commits.length / 2));
         if (what === "move floor") await follower.view.load([]).catch(() => undefined);

@@ -33,7 +33,9 @@ export async function eventsBetween(
     // The tail as it was before the rows were read: what left it since is in the rows.
     const tail = follower.roomTail(room, follower.view.floor) ?? [];
     add(tail.flatMap(({ event, at }) => clientEventOf(event, at, roomModel) ?? []));
-    const rowsTo = Math.min(toS, (tail[0]?.event.s ?? Number.POSITIVE_INFINITY) - 1);
+    // Not all events of a room are numbered.
+    const firstInTail = tail.find(({ event }) => event.s !== undefined)?.event.s ?? Number.POSITIVE_INFINITY;
+    const rowsTo = Math.min(toS, firstInTail - 1);
     if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo, follower.lane.epoch));
     blank(found, tail, follower);
     if (found.size === toS - fromS + 1) return [...found.values()].sort((a, b) => a.s - b.s);
