@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { limits } from "@connect-hub/domain/values";
 import { backendSettings, readSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 
@@ -8,12 +10,25 @@ const schema = z.object({
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  HUB_DATA: z.string().default(".hub"),
+  /** The folder with the bytes of files; default: `content` in the data folder. */
+  HUB_CONTENT_DIR: z.string().optional(),
+  /** Bytes that files may take on this disk; computed from the disk if left out. */
+  HUB_CONTENT_BYTES: z.coerce.number().int().min(0).optional(),
+  /** Bytes of the disk that are left to others. */
+  HUB_CONTENT_RESERVE_BYTES: z.coerce.number().int().min(0).optional(),
+  /** Bytes of one file. */
+  HUB_FILE_BYTES: z.coerce.number().int().min(1).max(limits.fileBytes).default(limits.fileBytes),
+  /** Where placement serves what nodes have, and what it lets in; without both only this disk is read. */
+  HUB_PLACEMENT_URL: z.url().optional(),
+  HUB_PLACEMENT_SECRET: z.string().optional(),
 });
 
 /** What the edge is told from outside. */
-export type EdgeConfig = z.infer<typeof schema>;
+export type EdgeConfig = z.infer<typeof schema> & { readonly HUB_CONTENT_DIR: string };
 
 /** The settings in `env`. Throws `BadSetting`. */
 export function readEdgeConfig(env: { readonly [name: string]: string | undefined }): EdgeConfig {
-  return readSettings("the edge", schema, env);
+  const read = readSettings("the edge", schema, env);
+  return { ...read, HUB_CONTENT_DIR: read.HUB_CONTENT_DIR ?? join(read.HUB_DATA, "content") };
 }

@@ -2,9 +2,10 @@ import { type CommandReply, type KeyedHashes, subjects } from "@connect-hub/doma
 import type { CommandName } from "@connect-hub/domain/values";
 import type { CommandSender, Writers } from "@connect-hub/jetstream";
 import type { EdgeLanes } from "./edgeLanes.ts";
-import { Refused } from "./refusals.ts";
+import { isInRoom, readableFile } from "./fileRights.ts";
+import { Refused, refusalOf } from "./refusals.ts";
 import { assertSession } from "./sessions.ts";
-import { type ClientCommand, toCommand } from "./toCommand.ts";
+import { type ClientCommand, type EdgeCommandName, toCommand } from "./toCommand.ts";
 
 /** What commands are forwarded with. */
 export interface ForwardSources {
@@ -18,7 +19,7 @@ export interface ForwardSources {
 }
 
 /** Commands that end the session that sends them. */
-const endings: ReadonlySet<CommandName> = new Set<CommandName>(["signOut", "closeAccount"]);
+const endings: ReadonlySet<EdgeCommandName> = new Set<CommandName>(["signOut", "closeAccount"]);
 /** How long the end of a session is waited for here before it is answered. */
 const endTimeoutMs = 5_000;
 
@@ -27,14 +28,47 @@ const endTimeoutMs = 5_000;
  * Throws `Refused`, or what the sources throw.
  */
 export async function forwardCommand(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
-  const { lanes, writers, hashes, prefix } = sources;
+  const { lanes } = sources;
   if (given.after !== undefined) await lanes.checkToken(given.after);
-  const { command, lane } = toCommand(given, { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() });
+  if (given.method === "forwardFile") return forwardFile(given, sources);
+  const reply = await sendOn(given, sources);
+  if (endings.has(given.method) && "ok" in reply) await lanes.waitFor(reply.position, endTimeoutMs);
+  return reply;
+}
+
+/** Sent also when the right is missing: a repetition gets the answer of its first time, anything new is refused. */
+async function forwardFile(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
+  const { lanes } = sources;
+  const user = given.who?.user ?? "";
+  toCommand(given, contextOf(sources));
+  await lanes.waitFor(given.after);
+  const isMember = await isInRoom(String(given.data.room), user, lanes);
+  const mayRead = isMember && (await isReadable(String(given.data.file), user, lanes));
+  const reply = await sendOn({ ...given, mayRead }, sources);
+  const isRefused = "refused" in reply && reply.refused.code === "FileNotFound";
+  return isRefused && !isMember ? { refused: { code: "RoomNotFound" } } : reply;
+}
+
+async function isReadable(file: string, user: string, lanes: EdgeLanes): Promise<boolean> {
+  try {
+    await readableFile(file, user, lanes);
+    return true;
+  } catch (error) {
+    if (refusalOf(error).wire.name === "FileNotFound") return false;
+    throw error;
+  }
+}
+
+async function sendOn(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
+  const { lanes, writers, prefix } = sources;
+  const { command, lane } = toCommand(given, contextOf(sources));
   if (given.who !== undefined) await assertSession(given.who, lanes);
   if (given.method === "closeAccount") await sources.admitClosing(given.ip, command.subject);
   const writer = writers.of(lane);
   if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
-  const reply = await sources.send(subjects(prefix).commands(lane, writer), command);
-  if (endings.has(given.method) && "ok" in reply) await lanes.waitFor(reply.position, endTimeoutMs);
-  return reply;
+  return sources.send(subjects(prefix).commands(lane, writer), command);
+}
+
+function contextOf({ hashes, lanes }: ForwardSources): Parameters<typeof toCommand>[1] {
+  return { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() };
 }

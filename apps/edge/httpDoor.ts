@@ -1,16 +1,19 @@
 import { CommandId, type Json, type JsonObject, limits } from "@connect-hub/domain/values";
 import { errorEntry, type WireError, wireError } from "@connect-hub/protocol";
-import { type HttpRequest, type HttpResponse, pathParams } from "@connect-hub/uws";
+import { type HttpRequest, type HttpResponse, pathParams, type RequestHead } from "@connect-hub/uws";
 import { uuidv7 } from "uuidv7";
+import { type BytesSources, downloadFile } from "./downloadFile.ts";
+import { readableFile } from "./fileRights.ts";
 import { answerQuery } from "./queries.ts";
 import type { Readiness } from "./readiness.ts";
 import { Refused, refusalOf } from "./refusals.ts";
 import { whoHas } from "./sessions.ts";
 import { answerOf, type DoorSources } from "./socketDoor.ts";
 import type { ClientCommand } from "./toCommand.ts";
+import { type UploadSources, uploadFile } from "./uploadFile.ts";
 
 /** What HTTP requests are answered from. */
-export interface HttpSources extends DoorSources {
+export interface HttpSources extends DoorSources, BytesSources, UploadSources {
   readonly page: HttpResponse;
   readonly readiness: Readiness;
   /** Throws `Refused` (`TooManyAttempts`, `Unavailable`) when there were too many from this address or for this e-mail. */
@@ -34,11 +37,18 @@ export function refusalToRead(status: 400 | 413 | 500): HttpResponse {
   return refusalResponse(wireError(names[status]));
 }
 
+/** Whether the body of a request is taken as it comes, because it may be long. */
+export function takesStream({ method, path }: RequestHead): boolean {
+  return method === "POST" && path === "/v1/files";
+}
+
+const patterns = ["/v1/rooms/:id/events", "/v1/files/:id", "/v1/files/:id/forward"] as const;
+
 function route(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> | HttpResponse {
-  const room = pathParams("/v1/rooms/:id/events", request.path)?.id;
+  const pattern = patterns.find((candidate) => pathParams(candidate, request.path));
+  const id = (pattern && pathParams(pattern, request.path)?.id) ?? "";
   const get = request.method === "GET" || request.method === "HEAD";
-  const path = room === undefined ? request.path : "/v1/rooms/:id/events";
-  switch (`${get ? "GET" : request.method} ${path}`) {
+  switch (`${get ? "GET" : request.method} ${pattern ?? request.path}`) {
     case "GET /":
       return sources.page;
     case "GET /health":
@@ -54,7 +64,13 @@ function route(request: HttpRequest, sources: HttpSources): Promise<HttpResponse
     case "GET /v1/rooms":
       return query("rooms", {}, request, sources);
     case "GET /v1/rooms/:id/events":
-      return query("history", historyInput(room ?? "", request.query), request, sources);
+      return query("history", historyInput(id, request.query), request, sources);
+    case "POST /v1/files":
+      return upload(request, sources);
+    case "GET /v1/files/:id":
+      return download(id, request, sources);
+    case "POST /v1/files/:id/forward":
+      return forward(id, request, sources);
     default:
       throw new Refused("NotFound");
   }
@@ -77,6 +93,25 @@ async function signOut(request: HttpRequest, sources: HttpSources): Promise<Http
   const who = await whoHas(tokenOf(request), sources.lanes);
   const data = request.body.byteLength === 0 ? {} : bodyOf(request);
   return send({ method: "signOut", data, key: keyOf(request), who, ...senderOf(request) }, sources);
+}
+
+async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  const who = await whoHas(tokenOf(request), sources.lanes);
+  const reply = await uploadFile(request, { key: keyOf(request), who, ...senderOf(request) }, sources);
+  return json(201, answerOf(reply));
+}
+
+async function download(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  const { user } = await whoHas(tokenOf(request), sources.lanes);
+  await sources.lanes.waitFor(request.query.get("position") ?? undefined);
+  return downloadFile(request, await readableFile(file, user, sources.lanes), sources);
+}
+
+async function forward(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
+  const who = await whoHas(tokenOf(request), sources.lanes);
+  const data = { ...bodyOf(request), file };
+  const after = request.query.get("position") ?? undefined;
+  return send({ method: "forwardFile", data, key: keyOf(request), who, after, ...senderOf(request) }, sources);
 }
 
 async function send(command: ClientCommand, sources: HttpSources): Promise<HttpResponse> {
@@ -135,8 +170,10 @@ function senderOf(request: HttpRequest): { readonly ip: string; readonly userAge
 
 function refusalResponse(err: WireError): HttpResponse {
   const response = json(errorEntry(err.name).http, { err });
-  if (err.afterMs === undefined) return response;
-  return { ...response, headers: { ...response.headers, "retry-after": String(Math.ceil(err.afterMs / 1_000)) } };
+  const headers: Record<string, string> = { ...response.headers };
+  if (err.afterMs !== undefined) headers["retry-after"] = String(Math.ceil(err.afterMs / 1_000));
+  if (err.name === "BadRange") headers["content-range"] = `bytes */${(err.detail as { readonly size: number }).size}`;
+  return { ...response, headers };
 }
 
 function json(status: number, body: object): HttpResponse {

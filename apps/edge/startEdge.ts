@@ -1,8 +1,10 @@
+import { type BlobStore, openBlobStore } from "@connect-hub/blobs";
 import { emailHashOf } from "@connect-hub/domain/account";
+import { downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/content";
 import { subjects } from "@connect-hub/domain/kernel";
 import { limits } from "@connect-hub/domain/values";
 import { commandSender } from "@connect-hub/jetstream";
-import { appLog } from "@connect-hub/runtime";
+import { appLog, failpoint, processNames } from "@connect-hub/runtime";
 import { createServer, type Server } from "@connect-hub/uws";
 import type { Logger } from "pino";
 import { attempts } from "./attempts.ts";
@@ -12,13 +14,15 @@ import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
 import { type Following, startFollowing } from "./following.ts";
 import { forwardCommand } from "./forwardCommand.ts";
-import { answerHttp, type HttpSources, refusalToRead } from "./httpDoor.ts";
+import { answerHttp, type HttpSources, refusalToRead, takesStream } from "./httpDoor.ts";
 import { announceRoom } from "./joinRooms.ts";
+import { nodeBlobs } from "./nodeBlobs.ts";
 import { pageResponse } from "./page.ts";
 import { readiness } from "./readiness.ts";
 import { takeMessage } from "./socketDoor.ts";
 import { type Sockets, sockets } from "./sockets.ts";
 import { pgTables } from "./tables.ts";
+import { uploadSlots } from "./uploadSlots.ts";
 
 /** The edge at work. */
 export interface RunningEdge {
@@ -85,9 +89,11 @@ async function openDoors(
     },
   });
   opened.push(() => following.close());
+  const blobs = await openBlobs(config, log);
   const sources = sourcesOf({
     config,
     log,
+    blobs,
     backends,
     following,
     here,
@@ -112,13 +118,14 @@ async function openDoors(
 function sourcesOf(parts: {
   readonly config: EdgeConfig;
   readonly log: Logger;
+  readonly blobs: BlobStore;
   readonly backends: Backends;
   readonly following: Following;
   readonly here: Sockets;
   isOpen(): boolean;
   readonly send: ReturnType<typeof commandSender>["send"];
 }): HttpSources {
-  const { config, log, following, here } = parts;
+  const { config, log, blobs, following, here } = parts;
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
   const roomLanes = lanes.rooms.length;
@@ -132,6 +139,11 @@ function sourcesOf(parts: {
     ...pgTables(chat, roomLanes),
     ...admissions,
     hashes,
+    blobs,
+    nodes: nodeBlobs(placementOf(config, log)),
+    uploads: uploadSlots(),
+    fileBytes: config.HUB_FILE_BYTES,
+    uploadStep: failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]),
     sockets: here,
     page: pageResponse(),
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
@@ -140,6 +152,24 @@ function sourcesOf(parts: {
     send: (given) =>
       forwardCommand(given, { ...admissions, lanes, writers, hashes, prefix: config.HUB_PREFIX, send: parts.send }),
   };
+}
+
+/** The bytes of files on this disk; what dead processes left half done is removed. */
+async function openBlobs(config: EdgeConfig, log: Logger): Promise<BlobStore> {
+  const blobs = await openBlobStore({
+    folder: config.HUB_CONTENT_DIR,
+    budgetBytes: config.HUB_CONTENT_BYTES,
+    reserveBytes: config.HUB_CONTENT_RESERVE_BYTES,
+    owner: processNames(),
+  });
+  const removed = await blobs.sweep();
+  if (removed > 0) log.info({ removed }, "removed uploads that a dead process had begun");
+  return blobs;
+}
+
+function placementOf({ HUB_PLACEMENT_URL: url, HUB_PLACEMENT_SECRET: secret }: EdgeConfig, log: Logger) {
+  if (url === undefined || secret === undefined) return undefined;
+  return { url, secret, onTrouble: (error: unknown) => log.warn({ err: error }, "no node gave the bytes of a file") };
 }
 
 /** Bytes that may wait for a slow reader before what comes is dropped and it has to resume. */
@@ -161,6 +191,7 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
     // A frame that is not much too large is answered with an error before the socket is closed.
     limits: { frameBytes: limits.frameBytes * 2, bodyBytes: limits.bodyBytes, backpressureBytes },
     http: (request) => answerHttp(request, sources),
+    takesStream,
     refusal: refusalToRead,
     socket: {
       path: "/v1/socket",

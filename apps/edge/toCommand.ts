@@ -1,3 +1,4 @@
+import { contentCommands } from "@connect-hub/domain/content";
 import { type Command, derivedId, type KeyedHashes, laneOf } from "@connect-hub/domain/kernel";
 import { dialogIdOf } from "@connect-hub/domain/room";
 import {
@@ -10,9 +11,12 @@ import {
 } from "@connect-hub/domain/values";
 import { Refused } from "./refusals.ts";
 
+/** What a client may ask for by name, and the claim that the edge itself makes of what a client uploaded. */
+export type EdgeCommandName = CommandName | "claimFile";
+
 /** A client's command, checked in its envelope only. */
 export interface ClientCommand {
-  readonly method: CommandName;
+  readonly method: EdgeCommandName;
   readonly data: JsonObject;
   /** A UUIDv7. */
   readonly key: string;
@@ -21,6 +25,8 @@ export interface ClientCommand {
   readonly who?: { readonly user: string; readonly session: string } | undefined;
   readonly ip: string;
   readonly userAgent: string;
+  /** Whether the sender may read what the command copies, for one that copies. */
+  readonly mayRead?: boolean;
 }
 
 /** How long a command is waited for, in milliseconds. */
@@ -47,7 +53,12 @@ export function toCommand(
     data,
     ...(after === undefined ? {} : { after }),
     deadlineAt: context.nowMs + commandTimeoutMs,
-    meta: { ip: given.ip, userAgent: given.userAgent, ...(who && { session: who.session }) },
+    meta: {
+      ip: given.ip,
+      userAgent: given.userAgent,
+      ...(who && { session: who.session }),
+      ...(given.mayRead !== undefined && { mayRead: given.mayRead }),
+    },
   };
   return { command, lane: laneOf(kind, subject, context.roomLanes) };
 }
@@ -70,6 +81,7 @@ function subjectOf(
       return { kind: "rooms", subject: made("room") };
     case "openDialog":
       return { kind: "rooms", subject: dialogIdOf(hashes, actor, String(data.with)) };
+    case "claimFile":
     case "forwardFile":
       return { kind: "content", subject: made("file") };
     default:
@@ -78,8 +90,9 @@ function subjectOf(
 }
 
 /** What the schema made of it: nothing that it doesn't name, however deep, goes any further. */
-function checkedData(method: CommandName, data: JsonObject): JsonObject {
-  const checked = commandInputs[method].safeParse(data);
+function checkedData(method: EdgeCommandName, data: JsonObject): JsonObject {
+  const input = method === "claimFile" ? contentCommands.claimFile.input : commandInputs[method];
+  const checked = input.safeParse(data);
   if (checked.success) return checked.data as JsonObject;
   const issues = checked.error.issues.slice(0, maxIssues);
   throw new Refused(

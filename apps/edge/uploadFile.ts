@@ -1,0 +1,84 @@
+import type { BlobStore, Received } from "@connect-hub/blobs";
+import type { UploadStep } from "@connect-hub/domain/content";
+import type { CommandReply } from "@connect-hub/domain/kernel";
+import { isRetryable, type JsonObject } from "@connect-hub/domain/values";
+import { errorEntry } from "@connect-hub/protocol";
+import type { HttpRequest } from "@connect-hub/uws";
+import type { EdgeLanes } from "./edgeLanes.ts";
+import { uploadHead } from "./fileHeaders.ts";
+import { isInRoom } from "./fileRights.ts";
+import { Refused, refusalOf } from "./refusals.ts";
+import type { Who } from "./sessions.ts";
+import type { ClientCommand } from "./toCommand.ts";
+import type { UploadSlots } from "./uploadSlots.ts";
+
+/** What uploads are taken with. */
+export interface UploadSources {
+  readonly lanes: EdgeLanes;
+  readonly blobs: BlobStore;
+  readonly uploads: UploadSlots;
+  /** Bytes of one file. */
+  readonly fileBytes: number;
+  readonly uploadStep?: ((name: UploadStep) => void | Promise<void>) | undefined;
+  send(command: ClientCommand): Promise<CommandReply>;
+}
+
+/** Who uploads, and with which key. */
+export type Uploader = Pick<ClientCommand, "key" | "ip" | "userAgent"> & { readonly who: Who };
+
+/** So long the claim is tried again: the bytes are here, and the client should not have to send them twice. */
+const claimTimeoutMs = 20_000;
+
+/**
+ * Takes a file in: room for it, the bytes, their hash, their name on the disk, and only then the claim on the log. Throws `Refused`, what
+ * the sources throw, and `RequestAborted`; then nothing of the bytes is left that was not here before, except when only the
+ * claim failed.
+ */
+export async function uploadFile(
+  request: HttpRequest,
+  uploader: Uploader,
+  sources: UploadSources,
+): Promise<CommandReply> {
+  const { lanes, blobs, uploads, fileBytes, uploadStep } = sources;
+  const { room, digest, ...head } = uploadHead(request, fileBytes);
+  if (!(await isInRoom(room, uploader.who.user, lanes))) throw new Refused("RoomNotFound");
+  if (request.stream === undefined) throw new Error("an upload comes as a stream");
+  const release = uploads.take(uploader.who.user);
+  let giveBack: () => void = () => undefined;
+  let received: Received | undefined;
+  try {
+    giveBack = await blobs.reserve(head.size);
+    received = await blobs.receive(request.stream, { declaredBytes: head.size, step: uploadStep });
+    const { hash, chunks } = received;
+    if (digest !== undefined && digest !== hash) throw new Refused("WrongDigest", { sha256: hash });
+    await received.commit();
+    const data = { room, ...head, hash, chunks };
+    const reply = await claim({ ...uploader, method: "claimFile", data }, sources);
+    // It may have been dropped before the log knew that this claim counts on it.
+    await received.commit();
+    await uploadStep?.("upload.claimed");
+    return reply;
+  } finally {
+    await received?.discard();
+    giveBack();
+    release();
+  }
+}
+
+/** The same key each time, so it happens once. */
+async function claim(
+  command: ClientCommand & { readonly data: JsonObject },
+  { send }: Pick<UploadSources, "send">,
+): Promise<CommandReply> {
+  const giveUpAt = Date.now() + claimTimeoutMs;
+  for (;;) {
+    const reply = await send(command).catch((error: unknown): CommandReply => {
+      const { wire, isBug } = refusalOf(error);
+      if (isBug || !wire.retry || Date.now() > giveUpAt) throw error;
+      return { refused: { code: "Unavailable" } };
+    });
+    if (!("refused" in reply) || !isRetryable(reply.refused.code) || Date.now() > giveUpAt) return reply;
+    const waitMs = errorEntry(reply.refused.code).afterMs ?? 0;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
