@@ -39,6 +39,11 @@ const harmless: ReadonlySet<NodeErrorCode> = new Set<NodeErrorCode>([
   "WrongPath",
   "NodeFailed",
 ]);
+/** Users don't wait as long for a node that says nothing: another may have the same. */
+const patience = {
+  bulk: { connectTimeoutMs: 10_000, idleTimeoutMs: 15_000 },
+  reads: { connectTimeoutMs: 4_000, idleTimeoutMs: 4_000 },
+} as const;
 /** What a node that doesn't tell is taken to have free. */
 const untoldBytes = 1024 ** 4;
 /** Free space is asked for again after so long. */
@@ -160,7 +165,7 @@ export class NodeClient {
     const connecting = (async () => {
       const link = await connectNode(
         { host, port, user, path, hostKey },
-        { privateKey: this.#options.privateKey, signal: this.#closing.signal },
+        { privateKey: this.#options.privateKey, signal: this.#closing.signal, ...patience[purpose] },
       );
       try {
         // No move of ours is under way where there was no connection: what lies there is of one that was cut.
