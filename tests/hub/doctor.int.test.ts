@@ -75,6 +75,7 @@ test("a sound box has all checks in order, in words and for programs", async () 
   for (const check of [
     "Node",
     "uWebSockets.js",
+    "ssh",
     "data folder",
     "disk",
     "nats",

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { nativeCrypto } from "@connect-hub/ssh";
 import { checkout } from "../config.ts";
-import { examine, type Finding, fail, ok } from "./finding.ts";
+import { examine, type Finding, fail, ok, warn } from "./finding.ts";
 
 const installAgain = "Remove node_modules in the checkout and start again: npm start";
 
 /** Whether this machine has what the hub runs on: Node and the native parts of its packages. */
 export async function examineMachine(nodeVersion = process.versions.node): Promise<readonly Finding[]> {
-  return [nodeFinding(nodeVersion), ...(await examine("uWebSockets.js", installAgain, uwsFinding))];
+  return [nodeFinding(nodeVersion), ...(await examine("uWebSockets.js", installAgain, uwsFinding)), sshFinding()];
 }
 
 function nodeFinding(version: string): Finding {
@@ -23,6 +24,12 @@ function isAtLeast(version: string, oldest: string): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [oldestMajor = 0, oldestMinor = 0] = oldest.split(".").map(Number);
   return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+}
+
+function sshFinding(): Finding {
+  if (nativeCrypto()) return ok("ssh", "the native ciphers work");
+  const todo = "Install a C++ compiler, Python and make, then run: npm rebuild ssh2 && npm run postinstall";
+  return warn("ssh", "no native ciphers: moving files to nodes takes several times the CPU", todo);
 }
 
 async function uwsFinding(): Promise<Finding> {
