@@ -13,8 +13,8 @@ export class CommitTail {
   #before: number;
   #wake: () => void = () => undefined;
 
-  /** `head` is the last commit before those that are pushed; so many bytes wait for the reader (default 16 MiB). */
-  constructor(lane: Pick<Lane, "read">, head: number, maxBytes = 16 * 1024 * 1024) {
+  /** `head` is the last commit before those that are pushed; so many bytes wait for the reader (default 4 MiB). */
+  constructor(lane: Pick<Lane, "read">, head: number, maxBytes = 4 * 1024 * 1024) {
     this.#lane = lane;
     this.#before = head;
     this.#maxBytes = maxBytes;
