@@ -1,25 +1,27 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
-import { type ContextModel, MemoryTables } from "@connect-hub/domain/kernel";
+import { type ContextModel, decodeCommit, MemoryTables, subjects } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { contexts, type LaneId } from "@connect-hub/domain/values";
-import { listLanes, openLane } from "@connect-hub/jetstream";
+import { commandSender, listLanes, openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { foldLane } from "@connect-hub/projections";
 import { openVault } from "@connect-hub/vault";
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { withBackupSources, withRestoreTarget } from "../../apps/hub/backup/boxParts.ts";
 import { checkBackup } from "../../apps/hub/backup/checkBackup.ts";
 import { type RestoreStep, restoreBackup, restoreSteps } from "../../apps/hub/backup/restoreBackup.ts";
-import { readRestoreMarker, writeRestoreMarker } from "../../apps/hub/backup/restoreMarker.ts";
+import { writeRestoreMarker } from "../../apps/hub/backup/restoreMarker.ts";
 import { takeBackup } from "../../apps/hub/backup/takeBackup.ts";
 import { type Connections, writeConnections } from "../../apps/hub/box/connections.ts";
-import { runCli } from "../../apps/hub/cli.ts";
 import { verifyLane } from "../../apps/hub/verifyLane.ts";
-import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
+import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
 import type { FreshBox } from "../support/freshBox.ts";
 
 const servers = () => ({
@@ -176,7 +178,6 @@ describe("a box that is restored in place", () => {
     const backup = await checkBackup(join(folder, "in-place-1"), { signal });
     const before = (await listLanes(it.box.link, it.box.prefix)).map(({ epoch }) => epoch);
     rmSync(join(it.dataDir, "restoring.json"));
-    let wanted: object | undefined;
     for (const broken of restoreSteps) {
       const breaking = restore(it, backup, (step) => {
         if (step === broken) throw new Error(`killed at ${step}`);
@@ -184,12 +185,80 @@ describe("a box that is restored in place", () => {
       await expect(breaking).rejects.toThrow(`killed at ${broken}`);
     }
     await restore(it, backup);
-    wanted = await foldedDigests(it, backup.manifest.lanes);
-    expect(await foldedDigests(it)).toEqual(wanted);
+    expect(await foldedDigests(it)).toEqual(await foldedDigests(it, backup.manifest.lanes));
     const lanes = await listLanes(it.box.link, it.box.prefix);
     expect(lanes.map(({ epoch }) => epoch).filter((epoch) => before.includes(epoch))).toEqual([]);
     expect((await verdicts(it)).map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
     const edge = await startApps(it);
     await edge.stop();
+  }, 90_000);
+});
+
+describe("apps that are frozen while their box is restored", () => {
+  let it: BoxUnderTest;
+  const started: ChildProcess[] = [];
+  beforeAll(async () => {
+    it = await boxUnderTest("frozen");
+  });
+  afterAll(async () => {
+    for (const child of started) child.kill("SIGKILL");
+    await it?.close();
+  });
+
+  async function startProcess(app: string, port = "0"): Promise<ChildProcess> {
+    const main = fileURLToPath(new URL(`../../apps/${app}/main.ts`, import.meta.url));
+    const child = spawn(process.execPath, ["--import", "tsx", main], {
+      env: { ...process.env, ...it.box.env, HUB_LOG_LEVEL: "fatal", HUB_PORT: port },
+      stdio: ["ignore", "inherit", "ignore", "ipc"],
+    });
+    started.push(child);
+    await once(child, "message");
+    return child;
+  }
+
+  test("append nothing when they wake up, and end to be started anew", async () => {
+    const { box } = it;
+    const frozen = [await startProcess("projector"), await startProcess("commands"), await startProcess("edge")];
+    const writer = (await box.nextBeat("rooms.0")).writer;
+    const own = await it.startEdge();
+    const ada = await it.person(own, "ada");
+    const a = ada.connect();
+    const { room } = await a.client.command("createRoom", { name: "Engine" });
+    await a.client.command("postMessage", { room, text: "kept" });
+    const backup = await backUp(it, "frozen-1");
+    await a.client.command("postMessage", { room, text: "lost" });
+    a.client.close();
+    await own.close();
+    for (const child of frozen) child.kill("SIGSTOP");
+    const sender = commandSender(box.link, { onMalformed: () => undefined, onBug: () => undefined });
+    const key = { actor: ada.user, id: "01968a5e-7c1a-7000-8000-3d2c1b0a9f8f" };
+    const reply = sender.send(subjects(box.prefix).commands("rooms.0", writer), {
+      key,
+      kind: "postMessage",
+      subject: room,
+      data: { room, text: "from a dead epoch" },
+      deadlineAt: Date.now() + 30_000,
+    });
+
+    await restore(it, backup);
+    const edge = await startApps(it);
+    const again = ada.connect({ url: edge.url });
+    expect(await again.client.command("postMessage", { room, text: "goes on" })).toMatchObject({ s: 3 });
+    const ends = frozen.map((child) => once(child, "exit"));
+    for (const child of frozen) child.kill("SIGCONT");
+    expect((await Promise.all(ends)).map(([code]) => code)).toEqual([1, 1, 1]);
+    expect(await reply).toMatchObject({ refused: {} });
+    sender.close();
+
+    expect(await again.client.command("postMessage", { room, text: "and on" })).toMatchObject({ s: 4 });
+    expect((await verdicts(it)).map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
+    const lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
+    const writers = new Set<string>();
+    for (let n = await lane.lastNumber(); n > 0; n--) {
+      const commit = decodeCommit((await lane.readAt(n))?.bytes ?? new Uint8Array());
+      if (commit.epoch === lane.epoch) writers.add(commit.writer);
+    }
+    expect(writers.has(writer)).toBe(false);
+    await expect.poll(() => numbers(again.events(room))).toEqual(upTo(4));
   }, 90_000);
 });
