@@ -20,6 +20,7 @@ export {
   type StoredBlob,
   type StoredFile,
   type StoredNode,
+  storeLevel,
 } from "./queries/files.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
 export {

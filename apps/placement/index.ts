@@ -4,7 +4,7 @@ import { type DownloadStep, downloadSteps, type MoveStep, moveSteps, uploadSteps
 import { EpochOver, loadKeyedHashes } from "@connect-hub/domain/kernel";
 import { connectNats, openLane, serviceCommands } from "@connect-hub/jetstream";
 import { kyselyOver, openPool } from "@connect-hub/postgres";
-import { blobPlaces, type ContentTables, contentNodes } from "@connect-hub/projections";
+import { blobPlaces, type ContentTables, contentNodes, storeLevel } from "@connect-hub/projections";
 import { appLog, failpoint, processNames, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
@@ -96,7 +96,14 @@ async function start(config: PlacementConfig, { log, opened, step }: Parts): Pro
     },
   });
   opened.push(() => watch.close());
-  const monitor = watchPressure({ store, commands, log });
+  const monitor = watchPressure({
+    ...{ store, commands, log },
+    async recorded() {
+      const head = await lane.lastNumber();
+      const { level, n } = await storeLevel(db, "local", lane.id);
+      return n < head ? undefined : (level ?? "none");
+    },
+  });
   opened.push(() => monitor.close());
   const sweeping = setInterval(() => void sweep(store, log), sweepEveryMs);
   opened.push(async () => clearInterval(sweeping));

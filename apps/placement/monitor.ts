@@ -1,5 +1,4 @@
 import type { BlobStore } from "@connect-hub/blobs";
-import type { PressureLevel } from "@connect-hub/domain/content";
 import type { ServiceCommands } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
 import { uuidv7 } from "uuidv7";
@@ -7,19 +6,24 @@ import { uuidv7 } from "uuidv7";
 export interface MonitorOptions {
   readonly store: Pick<BlobStore, "usage">;
   readonly commands: ServiceCommands;
+  /** What the log says that it is; undefined when that can't be known yet. */
+  recorded(): Promise<string | undefined>;
   readonly log: Logger;
   /** How often the disk is looked at. 1,000 if left out. */
   readonly everyMs?: number;
 }
 
-/** Says on the log when the level of the server's disk changes; also at the start, where it may have changed unseen. */
-export function watchPressure({ store, commands, log, everyMs = 1_000 }: MonitorOptions): { close(): Promise<void> } {
+/** Says on the log when the level of the server's disk changes, or at the start is another one than the log says. */
+export function watchPressure({ store, commands, recorded, log, everyMs = 1_000 }: MonitorOptions): {
+  close(): Promise<void>;
+} {
   const closing = new AbortController();
-  let reported: PressureLevel | undefined;
+  let reported: string | undefined;
 
   async function look(): Promise<void> {
     const { level, used, budget } = await store.usage();
-    if (level === reported) return;
+    reported ??= await recorded();
+    if (reported === undefined || level === reported) return;
     const data = { level, used: Math.floor(used), budget: Math.floor(budget) };
     const command = { id: uuidv7(), kind: "reportPressure", subject: "local", data } as const;
     const reply = await commands.send(command, closing.signal);

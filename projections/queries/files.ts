@@ -1,3 +1,4 @@
+import type { LaneId } from "@connect-hub/domain/values";
 import type { Kysely, Selectable } from "kysely";
 import { jsonArrayFrom } from "kysely/helpers/postgres";
 import type { ContentTables } from "../tables.ts";
@@ -69,6 +70,21 @@ export function activeNodes(db: Kysely<ContentTables>): Promise<StoredNode[]> {
     .orderBy("added_at")
     .orderBy("id")
     .execute();
+}
+
+/** The level at which a store was last said to be, with the commit up to which that is known; null when it never was. */
+export async function storeLevel(
+  db: Kysely<ContentTables>,
+  store: string,
+  lane: LaneId,
+): Promise<{ readonly level: string | null; readonly n: number }> {
+  const row = await db
+    .selectFrom("content.checkpoints as c")
+    .leftJoin("content.stores as s", (join) => join.on("s.id", "=", store))
+    .select(["s.level", "c.n"])
+    .where("c.lane", "=", lane)
+    .executeTakeFirst();
+  return row ?? { level: null, n: 0 };
 }
 
 /** Files that were claimed before the instant `before` (ISO) and that nobody has posted, oldest first. */
