@@ -7,10 +7,10 @@ export interface Flow {
 }
 
 /** Beyond so many bytes that nobody took yet the sender is stopped; one more read of the library may come on top. */
-const maxWaitingBytes = 512 * 1024;
+const maxWaitingBytes = 1024 * 1024;
 
 /**
- * The bytes of a request as they come, to be read once. Holds at most about 1 MiB: a sender that is faster than its reader is
+ * The bytes of a request as they come, to be read once. Holds at most about 1.5 MiB: a sender that is faster than its reader is
  * stopped. Reading throws `RequestAborted` when the client went away before the end; who stops reading discards the rest.
  */
 export class RequestBody implements AsyncIterable<Uint8Array> {

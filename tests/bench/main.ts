@@ -5,8 +5,9 @@ import { fanout } from "./fanout.ts";
 import { hotRoom } from "./hotRoom.ts";
 import { move } from "./move.ts";
 import { project } from "./project.ts";
+import { upload } from "./upload.ts";
 
-const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout, move };
+const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout, move, upload };
 
 const name = process.argv[2] ?? "";
 const bench = benches[name];
