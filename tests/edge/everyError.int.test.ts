@@ -1,4 +1,5 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 import { type Command, decodeBeat, encodeBeat, subjects } from "@connect-hub/domain/kernel";
 import { decodePosition, encodePosition, limits, type RefusalCode } from "@connect-hub/domain/values";
 import { natsLiveBus, serveCommands, subscribeLive } from "@connect-hub/jetstream";
@@ -7,6 +8,7 @@ import { type ErrorName, errorEntry, errorNames, type WireError } from "@connect
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
+import { type Answered, download, sha256, upload } from "../support/files.ts";
 
 // One case for each row of the error table, each at the real doors of a running edge. A code without a case fails.
 
@@ -81,6 +83,12 @@ const postHttp = (path: string, body: object | string, key?: string, at = edge):
     },
     at,
   );
+
+const userAt = ({ url }: StartedEdge) => ({ url, token: ada.session.token });
+
+function failedUpload({ status, err }: Answered): Produced {
+  return { err: errIn({ err }), http: status };
+}
 
 /** What a socket that sends this is told, and how it is closed. */
 async function closing(frame: object | string | undefined, token?: string): Promise<Produced> {
@@ -247,6 +255,24 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     const longName = "n".repeat(limits.roomNameLength + 1);
     expect((await refused(a, command("renameRoom", { room, name: longName }))).err.name).toBe("BadInput");
     for (const length of [limits.textLength - 1, limits.textLength]) await post("x".repeat(length));
+    const named = (length: number) => upload(userAt(edge), room, randomBytes(1), { name: "n".repeat(length) });
+    for (const length of [0, limits.fileNameLength + 1]) expect((await named(length)).err?.name).toBe("BadInput");
+    for (const length of [limits.fileNameLength - 1, limits.fileNameLength])
+      expect((await named(length)).status).toBe(201);
+    const made = [];
+    for (let at = 0; at <= limits.filesPerMessage; at++) made.push(await upload(userAt(edge), room, randomBytes(1)));
+    const files = made.map(({ ok }) => ok.file);
+    const position = made.at(-1)?.p;
+    const withFiles = (from: number, to: number) => ({
+      ...command("postMessage", { room, files: files.slice(from, to) }),
+      a: position,
+    });
+    expect((await refused(a, withFiles(0, limits.filesPerMessage + 1))).err.name).toBe("BadInput");
+    await okOf(a, withFiles(0, limits.filesPerMessage));
+    expect((await refused(a, withFiles(limits.filesPerMessage - 1, limits.filesPerMessage))).err.name).toBe(
+      "FileNotFound",
+    );
+    await okOf(a, withFiles(limits.filesPerMessage, limits.filesPerMessage + 1));
     return refused(a, command("postMessage", { room, text: "x".repeat(limits.textLength + 1) }));
   },
   async UnknownMethod() {
@@ -339,12 +365,46 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
 
   // Files
   FileNotFound: () => refused(a, command("postMessage", { room, files: [randomUUID()] })),
-  FileTooLarge: () => withWriter("FileTooLarge"),
-  LengthRequired: () => withWriter("LengthRequired"),
-  WrongDigest: () => withWriter("WrongDigest"),
-  StorageFull: () => withWriter("StorageFull"),
-  BadRange: () => withWriter("BadRange"),
-  FileUnavailable: () => withWriter("FileUnavailable"),
+  async FileTooLarge() {
+    const strict = await chat.startEdge({ HUB_FILE_BYTES: "1000" });
+    for (const size of [999, 1_000]) expect((await upload(userAt(strict), room, randomBytes(size))).status).toBe(201);
+    const produced = failedUpload(await upload(userAt(strict), room, randomBytes(1_001)));
+    await strict.close();
+    return produced;
+  },
+  async LengthRequired() {
+    const body = new Blob([randomBytes(10)]).stream();
+    const headers = { authorization: `Bearer ${ada.session.token}` };
+    return overHttp(`/v1/files?room=${room}&name=a`, { method: "POST", body, headers, duplex: "half" } as RequestInit);
+  },
+  async WrongDigest() {
+    const digest = `sha-256=:${Buffer.from(sha256(randomBytes(1)), "hex").toString("base64")}:`;
+    const headers = { "content-digest": digest };
+    return failedUpload(await upload(userAt(edge), room, randomBytes(10), { headers }));
+  },
+  async StorageFull() {
+    const small = await chat.startEdge({
+      HUB_CONTENT_BYTES: "100",
+      HUB_CONTENT_DIR: `${chat.box.env.HUB_CONTENT_DIR}-100`,
+    });
+    expect((await upload(userAt(small), room, randomBytes(95))).status).toBe(201);
+    const produced = failedUpload(await upload(userAt(small), room, randomBytes(1)));
+    await small.close();
+    return produced;
+  },
+  async BadRange() {
+    const { file } = (await upload(userAt(edge), room, randomBytes(10))).ok;
+    const response = await download(userAt(edge), file, { range: "bytes=10-" });
+    expect(response.headers.get("content-range")).toBe("bytes */10");
+    return { err: errIn((await response.json()) as Record<string, unknown>), http: response.status };
+  },
+  async FileUnavailable() {
+    const { file, hash } = (await upload(userAt(edge), room, randomBytes(10))).ok;
+    rmSync(`${chat.box.env.HUB_CONTENT_DIR}/blobs/${hash.slice(0, 2)}/${hash}`);
+    const response = await download(userAt(edge), file);
+    return { err: errIn((await response.json()) as Record<string, unknown>), http: response.status };
+  },
+  // Who cut an upload does not get to read this: the file's record and its bytes not being there tells.
   UploadCut: () => withWriter("UploadCut"),
 
   // Told to operators and services alone
