@@ -135,6 +135,13 @@ describe("a server that answers a read wrongly", () => {
     await expect(link.list("f")).rejects.toMatchObject(badAnswer);
   });
 
+  test.each(["../../etc", "a/b", "a\0b"])("it lists %j", async (name) => {
+    const link = await linkTo(
+      goodServer(({ type, id }, say) => type === packet.readdir && say(answer(packet.name, id, 1, name, "", 0))),
+    );
+    await expect(link.list("f")).rejects.toMatchObject(badAnswer);
+  });
+
   test("all that is open is rejected when one answer is wrong", async () => {
     const link = await linkTo(goodServer(({ type }, say) => type === packet.fstat && say(Buffer.alloc(4))));
     const all = [gather(link.read("a", 0, 10)), gather(link.read("b", 0, 10)), gather(link.read("c"))];

@@ -47,8 +47,11 @@ export interface NodeLink {
   put(name: string, source: Source, size: number, opened?: () => void | Promise<void>): Promise<void>;
   /** Makes a file, or the names in a folder, durable. False when the node can't promise that. */
   fsync(name: string): Promise<boolean>;
-  /** Reads a whole file and hashes it here: what the node says of it counts for nothing. */
-  hash(name: string): Promise<ReadBack>;
+  /**
+   * Reads a file up to `size` (default: the end that the node tells) and hashes it here: what the node says of its bytes counts for
+   * nothing.
+   */
+  hash(name: string, size?: number): Promise<ReadBack>;
   /** The bytes from `from` (default 0) up to, not including, `to` (default: the end). `WrongBytes` when it ends before `to`. */
   read(name: string, from?: number, to?: number): AsyncGenerator<Uint8Array, void>;
   /** Undefined when there is no such file. */
@@ -120,10 +123,10 @@ export async function nodeLink(parts: LinkParts): Promise<NodeLink> {
       doing(`make ${name} durable`, () =>
         withHandle(openToRead(session, at(name)), (handle) => fsync(session, handle)),
       ),
-    async hash(name) {
+    async hash(name, to) {
       const sum = createHash("sha256");
       let size = 0;
-      for await (const piece of link.read(name)) {
+      for await (const piece of link.read(name, 0, to)) {
         sum.update(piece);
         size += piece.length;
       }

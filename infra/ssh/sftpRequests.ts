@@ -133,6 +133,7 @@ function names(answer: PacketReader): readonly Listed[] {
   const count = answer.uint32();
   for (let i = 0; i < count; i++) {
     const name = answer.text();
+    if (/[/\0]/.test(name)) throw new NodeError("BadAnswer", "The node lists what is no name.");
     // The line of `ls -l`, for eyes only.
     answer.bytes();
     listed.push({ name, ...answer.attributes() });

@@ -161,10 +161,14 @@ describe("a verified put", () => {
     expect(await link.list(".tmp")).toEqual([]);
   });
 
-  test("of bytes that changed on the node fails and leaves nothing", async () => {
+  test.each([
+    ["changed", randomBytes(200_000)],
+    ["grew", Buffer.concat([bytes, Buffer.from("x")])],
+    ["shrank", bytes.subarray(1)],
+  ])("of bytes that %s on the node fails and leaves nothing", async (_, instead) => {
     await link.remove("blobs/verified");
     const spoil = (name: string) => {
-      if (name === "move.synced") writeFileSync(join(sshd.folder, ".tmp/verified.1"), randomBytes(200_000));
+      if (name === "move.synced") writeFileSync(join(sshd.folder, ".tmp/verified.1"), instead);
     };
     await expect(put({ step: spoil })).rejects.toMatchObject({ code: "WrongBytes", retryable: true });
     expect(await link.stat("blobs/verified")).toBeUndefined();
