@@ -46,19 +46,19 @@ export async function connectNode(target: NodeTarget, options: ConnectOptions): 
   const closed = new Promise<NodeError | undefined>((resolve) => {
     over = (error) => resolve(closing ? undefined : error);
   });
-  let session: SftpSession | undefined;
   // Whichever of the line and the session ends takes the other along.
-  connection.onGone((error) => (session === undefined ? over(error) : session.end(error)));
+  const session = new SftpSession(connection.stream, { idleTimeoutMs });
+  connection.onGone((error) => session.end(error));
+  session.onEnd((error) => {
+    over(error);
+    connection.destroy();
+  });
   const abort = () => connection.destroy();
   // The rest of the time to connect, and the caller's signal, hold for the first words as well.
   const late = setTimeout(abort, Math.max(0, deadline - performance.now()));
   signal?.addEventListener("abort", abort);
   try {
-    session = await SftpSession.open(connection.stream, { idleTimeoutMs });
-    session.onEnd((error) => {
-      over(error);
-      connection.destroy();
-    });
+    await session.start();
     const close = async () => {
       closing = true;
       connection.end();

@@ -64,7 +64,7 @@ function goodServer(special: Script, ...extensions: string[]): Script {
 }
 
 async function linkTo(script: Script): Promise<NodeLink> {
-  const session = await SftpSession.open(serverThat(script), { idleTimeoutMs: 2_000 });
+  const session = await new SftpSession(serverThat(script), { idleTimeoutMs: 2_000 }).start();
   const closed = new Promise<undefined>(() => undefined);
   return nodeLink({ session, path: "/node", window: 8, closed, close: async () => undefined });
 }
@@ -84,18 +84,18 @@ describe("a server that begins wrongly", () => {
     ["garbage", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")],
     ["a version that ends too early", encodeRequest(packet.version, undefined, [3, "name"])],
   ])("%s", async (_, bytes) => {
-    const opening = SftpSession.open(
+    const opening = new SftpSession(
       serverThat((_asked, say) => say(bytes)),
       { idleTimeoutMs: 2_000 },
-    );
+    ).start();
     await expect(opening).rejects.toMatchObject(badAnswer);
   });
 
   test("nothing at all", async () => {
-    const opening = SftpSession.open(
+    const opening = new SftpSession(
       serverThat(() => undefined),
       { idleTimeoutMs: 30 },
-    );
+    ).start();
     await expect(opening).rejects.toMatchObject({ code: "NodeCut" });
   });
 });
@@ -259,9 +259,29 @@ test("no more requests are open at once than the window has", async () => {
   expect(most).toBe(8);
 });
 
+test("a reader that takes its time has no more than the window read ahead", async () => {
+  let asked = 0;
+  const link = await linkTo(
+    goodServer(({ type, id, body }, say) => {
+      if (type !== packet.read) return;
+      body.bytes();
+      body.uint64();
+      asked++;
+      say(answer(packet.data, id, Buffer.alloc(body.uint32())));
+    }),
+  );
+  let taken = 0;
+  for await (const _ of link.read("f", 0, 100 * 32 * 1024)) {
+    taken++;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked - taken).toBeLessThanOrEqual(8);
+  }
+  expect(taken).toBe(100);
+});
+
 test("what comes after the end of a session is rejected at once", async () => {
   const stream = serverThat(goodServer(() => undefined));
-  const session = await SftpSession.open(stream, { idleTimeoutMs: 2_000 });
+  const session = await new SftpSession(stream, { idleTimeoutMs: 2_000 }).start();
   const told = vi.fn();
   session.onEnd(told);
   stream.push(null);

@@ -51,14 +51,7 @@ export class SftpSession {
   #watch: NodeJS.Timeout | undefined;
   #error: NodeError | undefined;
 
-  /** Resolves when the server has told its version. Rejects with `NodeError`; the stream is destroyed then. */
-  static async open(stream: Duplex, options: SessionOptions): Promise<SftpSession> {
-    const session = new SftpSession(stream, options);
-    session.#extensions = await session.#wait(noId, [3], packet.init, { type: packet.version, parse: readVersion });
-    return session;
-  }
-
-  private constructor(stream: Duplex, options: SessionOptions) {
+  constructor(stream: Duplex, options: SessionOptions) {
     this.#stream = stream;
     this.#options = options;
     const split = packetSplitter((bytes) => this.#receive(bytes));
@@ -66,6 +59,12 @@ export class SftpSession {
     stream.on("error", (cause) => this.end(new NodeError("NodeCut", "The line to the node broke.", cause)));
     for (const event of ["end", "close"] as const)
       stream.on(event, () => this.end(new NodeError("NodeCut", "The node ended the connection.")));
+  }
+
+  /** Begins to talk, and resolves when the server has told its version. Throws `NodeError`; the session is over then. */
+  async start(): Promise<this> {
+    this.#extensions = await this.#wait(noId, [3], packet.init, { type: packet.version, parse: readVersion });
+    return this;
   }
 
   /** Whether the server knows an extension in that version. */
