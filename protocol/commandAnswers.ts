@@ -1,4 +1,5 @@
 import type { CommandName } from "@connect-hub/domain/values";
+import type { FileAnswer } from "./files.ts";
 
 /** The room, and the `s` of the event that the command made there. */
 export interface RoomAnswer {
@@ -23,4 +24,6 @@ export interface CommandAnswers extends Record<CommandName, unknown> {
   readonly postMessage: RoomAnswer & { readonly m: number };
   readonly editMessage: RoomAnswer;
   readonly deleteMessage: RoomAnswer;
+  /** The new file is to be posted in the room, as an uploaded one. */
+  readonly forwardFile: FileAnswer;
 }

@@ -1,7 +1,4 @@
-import type { Json } from "@connect-hub/domain/values";
-import type { WireError } from "@connect-hub/protocol";
-import { uuidv7 } from "uuidv7";
-import { HubError, hubError } from "./hubError.ts";
+import { httpAnswer, httpHeaders, textIn } from "./http.ts";
 
 /** What a sign-in gives. Keep `token` secret: it is the session. */
 export interface Session {
@@ -43,32 +40,10 @@ export async function signOut(options: AccountOptions & { readonly token: string
   await post(options, "/v1/sign-out", {}, options.token);
 }
 
-async function post(options: AccountOptions, path: string, body: object, token?: string) {
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    "idempotency-key": options.key ?? uuidv7(),
-  };
-  if (token !== undefined) headers.authorization = `Bearer ${token}`;
-  let answer: unknown;
-  try {
-    const response = await fetch(new URL(path, options.url), { method: "POST", headers, body: JSON.stringify(body) });
-    answer = await response.json();
-  } catch (cause) {
-    throw new HubError("LineDead", { retry: true, cause, message: `no answer from ${options.url}` });
-  }
-  return readAnswer(answer);
-}
-
-function readAnswer(answer: unknown): { readonly ok: Json; readonly p: string } {
-  if (typeof answer === "object" && answer !== null) {
-    if ("err" in answer) throw hubError(answer.err as WireError);
-    if ("ok" in answer && "p" in answer) return answer as { ok: Json; p: string };
-  }
-  throw new HubError("NotAnAnswer", { message: "the address answers, but not as a Connect Hub" });
-}
-
-function textIn(ok: Json, name: string): string {
-  const value = typeof ok === "object" && ok !== null ? (ok as { readonly [name: string]: Json })[name] : undefined;
-  if (typeof value !== "string") throw new HubError("NotAnAnswer", { message: `no ${name} in the answer` });
-  return value;
+function post(options: AccountOptions, path: string, body: object, token?: string) {
+  return httpAnswer(new URL(path, options.url), {
+    method: "POST",
+    headers: { "content-type": "application/json", ...httpHeaders(options.key, token) },
+    body: JSON.stringify(body),
+  });
 }

@@ -9,6 +9,7 @@ import type {
   RoomEvent,
   RoomState,
 } from "@connect-hub/protocol";
+import type { NewFile, Part, Upload } from "./files.ts";
 import type { HubError } from "./hubError.ts";
 import type { LineState } from "./line.ts";
 import type { WebSocketConstructor } from "./webSocketLike.ts";
@@ -65,6 +66,10 @@ export interface Client {
   ): Promise<CommandAnswers[K]>;
   /** Asks, as often as it takes. The answer is at least as new as everything that this client was told. */
   query<K extends QueryName>(name: K, data: QueryInput<K>): Promise<QueryAnswers[K]>;
+  /** As the function of that name; a message that this client posts from now on may have it. */
+  uploadFile(upload: Upload & { readonly signal?: AbortSignal }): Promise<NewFile>;
+  /** As the function of that name. */
+  downloadFile(file: string, options?: { readonly part?: Part; readonly signal?: AbortSignal }): Promise<Response>;
   /** Calls `listener` with each event of one room; returns what ends that. */
   onEvent(room: string, listener: (event: RoomEvent) => void): () => void;
   /** Drops the line as a network failure would; it comes back by itself. */

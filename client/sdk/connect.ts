@@ -10,6 +10,7 @@ import type {
 } from "@connect-hub/protocol";
 import { uuidv7 } from "uuidv7";
 import type { Client, ConnectOptions } from "./client.ts";
+import { downloadFile, uploadFile } from "./files.ts";
 import { HubError } from "./hubError.ts";
 import { openLine } from "./line.ts";
 import { newestEvents } from "./newestEvents.ts";
@@ -23,6 +24,7 @@ export function connect(options: ConnectOptions): Client {
   const WebSocket = options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor | undefined);
   if (WebSocket === undefined) throw new TypeError("no WebSocket here: pass one, for example that of the package ws");
   const random = options.random ?? Math.random;
+  const urls = typeof options.url === "string" ? [options.url] : options.url;
   const rooms = new Map<string, RoomState>();
   const listeners = new Map<string, Set<(event: RoomEvent) => void>>();
   let position = options.position;
@@ -99,7 +101,7 @@ export function connect(options: ConnectOptions): Client {
   }
 
   const line = openLine(
-    { urls: typeof options.url === "string" ? [options.url] : options.url, WebSocket, random },
+    { urls, WebSocket, random },
     {
       auth() {
         resumed = Object.fromEntries(Object.entries(tracks.cursors()).slice(0, limits.resumeRooms));
@@ -156,6 +158,12 @@ export function connect(options: ConnectOptions): Client {
     cursors: () => tracks.cursors(),
     command: (method, data, { key } = {}) => request({ m: method, d: data, k: key ?? uuidv7() }) as never,
     query,
+    async uploadFile(upload) {
+      const made = await uploadFile({ url: urls[0] ?? "", token: options.token, ...upload });
+      told(made.position);
+      return made;
+    },
+    downloadFile: (file, more) => downloadFile({ url: urls[0] ?? "", token: options.token, file, ...more }),
     onEvent(room, listener) {
       const set = listeners.get(room) ?? new Set();
       listeners.set(room, set.add(listener));

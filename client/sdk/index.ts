@@ -1,6 +1,16 @@
 export { type AccountOptions, register, type Session, signIn, signOut } from "./accounts.ts";
 export type { Client, ClientListener, ConnectOptions } from "./client.ts";
 export { connect } from "./connect.ts";
+export {
+  downloadFile,
+  type FileOptions,
+  fileUrl,
+  forwardFile,
+  type NewFile,
+  type Part,
+  type Upload,
+  uploadFile,
+} from "./files.ts";
 export { HubError, type HubErrorName } from "./hubError.ts";
 export type { LineState } from "./line.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./webSocketLike.ts";

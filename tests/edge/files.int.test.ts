@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { openPool } from "@connect-hub/postgres";
+import { filesOf, type MessageFile } from "@connect-hub/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
@@ -150,6 +151,27 @@ describe("a file's way", () => {
     // The answer of a forward that was done stays, though it could not be done any more.
     await vi.waitFor(async () => expect(await hashOf(ada, file)).toBe("FileNotFound"), { timeout: 10_000 });
     expect((await forward())[1].ok).toEqual(ok);
+  });
+
+  test("with the SDK: what is uploaded can be posted at once, and who hears of it can fetch and forward it", async () => {
+    const { client } = ada.connect();
+    const heard: MessageFile[] = [];
+    const other = bob.connect();
+    other.client.onEvent(room, (event) => void heard.push(...filesOf(event)));
+    await other.client.query("rooms", {});
+    const bytes = randomBytes(10_000);
+    const { file } = await client.uploadFile({ room, name: "plan.pdf", bytes, sha256: sha256(bytes) });
+    await client.command("postMessage", { room, files: [file] });
+    await vi.waitFor(() =>
+      expect(heard).toContainEqual(expect.objectContaining({ id: file, name: "plan.pdf", size: 10_000 })),
+    );
+    const response = await other.client.downloadFile(file, { part: { from: 100, to: 200 } });
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes.subarray(100, 200));
+    const { room: den } = await other.client.command("createRoom", { name: "Bob's" });
+    const forwarded = await other.client.command("forwardFile", { file, room: den });
+    await other.client.command("postMessage", { room: den, text: "look", files: [forwarded.file] });
+    expect(await hashOf(bob, forwarded.file)).toBe(sha256(bytes));
+    expect(await hashOf(ada, forwarded.file)).toBe("FileNotFound");
   });
 
   test("nobody forwards what they may not read, or to where they are not", async () => {
