@@ -7,6 +7,7 @@ export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queri
 export {
   type BlobPlaces,
   blobPlaces,
+  bytesOnNodes,
   type ContentNode,
   contentNodes,
   type FileRecord,

@@ -20,6 +20,8 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   up: async () => (await import("./commands/up.ts")).registerUp,
   down: async () => (await import("./commands/down.ts")).registerDown,
   status: async () => (await import("./commands/status.ts")).registerStatus,
+  node: async () => (await import("./commands/node.ts")).registerNode,
+  files: async () => (await import("./commands/files.ts")).registerFiles,
   events: async () => (await import("./commands/events.ts")).registerEvents,
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
   projections: async () => (await import("./commands/projections.ts")).registerProjections,

@@ -157,6 +157,7 @@ export class Worker {
 
 async function coldestFirst(store: BlobStore): Promise<readonly StoredBlob[]> {
   const blobs: StoredBlob[] = [];
-  for await (const blob of store.list()) blobs.push(blob);
+  // An empty one takes no room.
+  for await (const blob of store.list()) if (blob.size > 0) blobs.push(blob);
   return blobs.sort((a, b) => a.lastAccess.getTime() - b.lastAccess.getTime());
 }

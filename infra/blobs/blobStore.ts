@@ -41,7 +41,9 @@ export interface BlobStore {
   drop(hash: string): Promise<boolean>;
   /** How full it is; looks at the files at most once a second. */
   usage(): Promise<Usage>;
-  /** Removes what processes left half done that run no more; how many. */
+  /** How many files there are that processes left half done which run no more. */
+  leftovers(): Promise<number>;
+  /** Removes them; how many. */
   sweep(): Promise<number>;
 }
 
@@ -54,6 +56,10 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
   const folders = await openFolders(options.folder);
   const account = new Account(folders, options);
   const store = { folders, owner: owner.mine, onStored: (bytes: number) => account.changed(bytes) };
+
+  async function dead(): Promise<readonly string[]> {
+    return (await readdir(folders.tmp)).filter((name) => !owner.isAlive(name.slice(0, name.indexOf("."))));
+  }
 
   return {
     reserve: (bytes) => account.reserve(bytes),
@@ -91,10 +97,11 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
       return true;
     },
     usage: () => account.usage(),
+    leftovers: async () => (await dead()).length,
     async sweep() {
-      const dead = (await readdir(folders.tmp)).filter((name) => !owner.isAlive(name.slice(0, name.indexOf("."))));
-      for (const name of dead) await rm(join(folders.tmp, name), { force: true });
-      return dead.length;
+      const names = await dead();
+      for (const name of names) await rm(join(folders.tmp, name), { force: true });
+      return names.length;
     },
   };
 }

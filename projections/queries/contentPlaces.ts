@@ -57,6 +57,18 @@ export async function contentNodes(db: Kysely<ContentTables>): Promise<ContentNo
     .execute();
 }
 
+/** What each node has, by its id; nodes that have nothing are left out. */
+export async function bytesOnNodes(
+  db: Kysely<ContentTables>,
+): Promise<ReadonlyMap<string, { readonly blobs: number; readonly bytes: number }>> {
+  const rows = await db
+    .selectFrom("content.replicas")
+    .select(["node", (eb) => eb.fn.countAll<number>().as("blobs"), (eb) => eb.fn.sum<string>("size").as("bytes")])
+    .groupBy("node")
+    .execute();
+  return new Map(rows.map(({ node, blobs, bytes }) => [node, { blobs, bytes: Number(bytes) }]));
+}
+
 /** Where the bytes with these hashes are, in no order; hashes that no file ever had are left out. */
 export async function blobPlaces(db: Kysely<ContentTables>, hashes: readonly string[]): Promise<BlobPlaces[]> {
   if (hashes.length === 0) return [];

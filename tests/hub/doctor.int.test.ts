@@ -1,49 +1,45 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLane } from "@connect-hub/jetstream";
 import { openPool, type PostgresPool } from "@connect-hub/postgres";
-import { identifyProcess } from "@connect-hub/runtime";
-import { openVault } from "@connect-hub/vault";
+import { makeSshKey } from "@connect-hub/runtime";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
-import { writeBoxState } from "../../apps/hub/box/boxState.ts";
-import { writeConnections } from "../../apps/hub/box/connections.ts";
-import { runCli } from "../../apps/hub/cli.ts";
+import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { exitCodes } from "../../apps/hub/exitCodes.ts";
-import { type FreshBox, freshBox } from "../support/freshBox.ts";
+import { type OwnSshd, startOwnSshd } from "../setup/ownSshd.ts";
+import { type PlacementBox, placementBox, type TestPlacement } from "../support/placementBox.ts";
+import { type HubRun, runHub } from "../support/runHub.ts";
 
 let dataDir: string;
 let vaultRoot: string;
-let box: FreshBox;
+let node: OwnSshd;
+let box: PlacementBox;
+let placement: TestPlacement;
 let pool: PostgresPool;
 
 beforeAll(async () => {
-  box = await freshBox({ natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl") });
-  pool = openPool(box.databaseUrl, { name: "test" });
-  dataDir = mkdtempSync(join(tmpdir(), "connect-hub-doctor-"));
-  for (const name of ["run", "secrets"]) mkdirSync(join(dataDir, name), { mode: 0o700 });
-  vaultRoot = join(dataDir, "secrets/vault-root");
-  const vault = await openVault({ db: pool, rootFile: vaultRoot });
-  await vault.named(["a"]);
-  const url = box.databaseUrl;
-  const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix: box.prefix, roomLanes: 1, laneBytes: 1 };
-  const rest = { valkeyUrl: inject("valkeyUrl"), host: "127.0.0.1", port: 1, vaultRoot };
-  const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
-  const placement = { url: "http://127.0.0.1:1", secret: "", key: "", publicKey: "" };
-  const urls = { authUrl: url, chatUrl: url, contentUrl: url, vaultUrl: url };
-  writeConnections(dataDir, { ...log, ...urls, ...rest, content, placement });
-  const supervisor = identifyProcess(process.pid);
-  if (supervisor === undefined) throw new Error("this process has no identity");
-  const state = { phase: "ready", address: "http://127.0.0.1:1", dataFolder: dataDir } as const;
-  writeBoxState(dataDir, { ...state, supervisor, servers: [], processes: [] });
+  const key = makeSshKey("test");
+  node = await startOwnSshd(key);
+  const servers = {
+    natsUrl: inject("natsUrl"),
+    postgresUrl: inject("postgresUrl"),
+    valkeyUrl: inject("valkeyUrl"),
+  };
+  box = await placementBox(servers, { key, budgetBytes: 1024 ** 2 });
+  placement = await box.startPlacement();
+  await box.addNode("cellar", node.target);
+  dataDir = box.dataDir(placement);
+  vaultRoot = box.env.HUB_VAULT_ROOT ?? "";
+  pool = openPool(box.box.databaseUrl, { name: "test" });
+  // The tables have the node.
+  await vi.waitFor(async () => expect((await placement.nodes()).length).toBe(1), { timeout: 10_000 });
 });
 afterAll(async () => {
-  await pool.end();
-  await box.close();
-  rmSync(dataDir, { recursive: true });
+  await pool?.end();
+  await box?.close();
+  await node?.close();
 });
-afterEach(() => void vi.restoreAllMocks());
 
 interface Finding {
   readonly check: string;
@@ -52,12 +48,8 @@ interface Finding {
   readonly todo?: string;
 }
 
-async function doctor(...args: string[]): Promise<{ code: number; said: string }> {
-  const said: string[] = [];
-  vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
-  const code = await runCli(["--data", dataDir, "doctor", ...args], {});
-  vi.restoreAllMocks();
-  return { code, said: said.join("\n") };
+function doctor(...args: string[]): Promise<HubRun> {
+  return runHub(dataDir, "doctor", ...args);
 }
 
 /** What is not well. */
@@ -83,6 +75,10 @@ test("a sound box has all checks in order, in words and for programs", async () 
     "valkey",
     "vault",
     "lane rooms.0",
+    "ssh",
+    "files",
+    "placement",
+    "node cellar",
   ])
     expect(checks).toContain(check);
   expect((await doctor()).said).toMatch(/All is well\.|0 failed/);
@@ -104,9 +100,9 @@ test("another root key doesn't open the vault", async () => {
 });
 
 test("a stream that somebody changed is named with the field", async () => {
-  const lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
-  const manager = await jetstreamManager(box.link.nc);
-  const stream = `${box.prefix}LOG_rooms_0_${lane.epoch.slice(0, 8)}`;
+  const lane = await openLane(box.box.link, { prefix: box.box.prefix, id: "rooms.0" });
+  const manager = await jetstreamManager(box.box.link.nc);
+  const stream = `${box.box.prefix}LOG_rooms_0_${lane.epoch.slice(0, 8)}`;
   await manager.streams.update(stream, { max_msgs: 5, discard: "old" as never });
   const { code, ills: found } = await ills();
   expect(code).toBe(exitCodes.failed);
@@ -116,25 +112,32 @@ test("a stream that somebody changed is named with the field", async () => {
 });
 
 test("a halted projector, a folder that others may enter, a server that is away: each fails by itself", async () => {
-  const lane = await openLane(box.link, { prefix: box.prefix, id: "accounts.0" });
-  await pool.query(
-    `insert into auth.checkpoints (lane, n, hash, epoch, generation, facts_version, halted, at)
-     values ('accounts.0', 0, '', $1, 0, '', 'broken on purpose', now())`,
-    [lane.epoch],
-  );
+  await pool.query("update auth.checkpoints set halted = 'broken on purpose' where lane = 'accounts.0'");
   chmodSync(dataDir, 0o777);
   const { ills: found } = await ills();
   expect(found.map(({ check }) => check)).toEqual(["data folder", "tables of accounts.0"]);
   expect(found[1]?.says).toContain("broken on purpose");
   chmodSync(dataDir, 0o700);
-  await pool.query("delete from auth.checkpoints");
+  await pool.query("update auth.checkpoints set halted = null");
 });
 
 test("a box that never ran fails without looking for what isn't there", async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), "connect-hub-doctor-empty-"));
-  const said: string[] = [];
-  vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
-  expect(await runCli(["--data", elsewhere, "doctor"], {})).toBe(exitCodes.failed);
-  expect(said.join("\n")).toContain("npm run hub -- up");
+  const { code, said } = await runHub(elsewhere, "doctor");
+  expect(code).toBe(exitCodes.failed);
+  expect(said).toContain("npm run hub -- up");
   rmSync(elsewhere, { recursive: true });
+});
+
+test("a node that shows another host key, half files of the dead, and placement away: each is told of", async () => {
+  await pool.query("update content.nodes set host_key = $1", [`SHA256:${"A".repeat(43)}`]);
+  writeFileSync(join(box.contentDir, "tmp", "1-0000000000000000.aa"), "half");
+  const { code, said } = await doctor("--json");
+  expect(code).toBe(exitCodes.failed);
+  const findings: Finding[] = JSON.parse(said);
+  expect(findings.find(({ check }) => check === "node cellar")).toMatchObject({ state: "fail" });
+  expect(findings.find(({ check }) => check === "half files")).toMatchObject({ state: "warn" });
+  await pool.query("update content.nodes set host_key = $1", [node.hostKey]);
+  await placement.close();
+  expect((await ills()).ills.map(({ check }) => check)).toEqual(["placement"]);
 });

@@ -28,8 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([good?.close(), bad?.close()]));
 beforeEach(async () => {
-  const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl") };
-  box = await placementBox(servers, { privateKey: key.privateKey, budgetBytes });
+  const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl"), valkeyUrl: inject("valkeyUrl") };
+  box = await placementBox(servers, { key, budgetBytes });
 });
 afterEach(() => box.close());
 

@@ -19,8 +19,8 @@ beforeAll(async () => {
   const key = makeSshKey("test");
   node = await startOwnSshd(key);
   second = await startOwnSshd(key);
-  const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl") };
-  box = await placementBox(servers, { privateKey: key.privateKey, budgetBytes });
+  const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl"), valkeyUrl: inject("valkeyUrl") };
+  box = await placementBox(servers, { key, budgetBytes });
   placement = await box.startPlacement();
 });
 afterAll(async () => {

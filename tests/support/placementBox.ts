@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BlobStore, openBlobStore } from "@connect-hub/blobs";
@@ -11,8 +11,10 @@ import { type RunningPlacement, readPlacementConfig, type Step, startPlacement }
 import { kyselyOver, openPool } from "@connect-hub/postgres";
 import { type BlobPlaces, blobPlaces, type ContentTables } from "@connect-hub/projections";
 import { readProjectorConfig, startProjectors } from "@connect-hub/projector";
-import { processNames } from "@connect-hub/runtime";
-import { freshBox } from "./freshBox.ts";
+import { identifyProcess, processNames, type SshKey } from "@connect-hub/runtime";
+import { writeBoxState } from "../../apps/hub/box/boxState.ts";
+import { writeConnections } from "../../apps/hub/box/connections.ts";
+import { type FreshBox, freshBox } from "./freshBox.ts";
 
 /** A system with content, without an edge: bytes come in as the edge would bring them. */
 export interface PlacementBox {
@@ -21,6 +23,8 @@ export interface PlacementBox {
   readonly contentDir: string;
   /** The environment of `apps/placement`. */
   readonly env: { readonly [name: string]: string };
+  /** What it stands on. */
+  readonly box: FreshBox;
   /** Takes bytes in and claims a file with them; their hash. */
   upload(bytes: Uint8Array): Promise<string>;
   /** Adds a node; its id. */
@@ -29,6 +33,8 @@ export interface PlacementBox {
   placesOf(hash: string): Promise<BlobPlaces | undefined>;
   /** Starts placement in this process; it is closed with the box, if not before. */
   startPlacement(env?: { readonly [name: string]: string }, step?: Step): Promise<TestPlacement>;
+  /** A data folder on which `hub` finds this box, with this placement; removed with the box. */
+  dataDir(placement: { readonly port: number }): string;
   close(): Promise<void>;
 }
 
@@ -61,17 +67,17 @@ const person = "00000000-0000-4000-8000-00000000000a";
 const room = "00000000-0000-4000-8000-000000000001";
 const secret = "a secret of the tests";
 
-/** Starts commands and projectors on servers with all rights; `privateKey` is what the nodes let in. */
+/** Starts commands and projectors on servers with all rights; `key` is what the nodes let in. */
 export async function placementBox(
-  servers: { readonly natsUrl: string; readonly postgresUrl: string },
-  { privateKey, budgetBytes }: { readonly privateKey: string; readonly budgetBytes: number },
+  servers: { readonly natsUrl: string; readonly postgresUrl: string; readonly valkeyUrl: string },
+  { key, budgetBytes }: { readonly key: SshKey; readonly budgetBytes: number },
 ): Promise<PlacementBox> {
   const box = await freshBox(servers);
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-placement-"));
   const keyFile = join(folder, "key");
-  writeFileSync(keyFile, privateKey, { mode: 0o600 });
+  writeFileSync(keyFile, key.privateKey, { mode: 0o600 });
   const contentDir = join(folder, "content");
-  const env = {
+  const env: { readonly [name: string]: string } = {
     ...box.env,
     HUB_CONTENT_DIR: contentDir,
     HUB_CONTENT_BYTES: String(budgetBytes),
@@ -94,6 +100,7 @@ export async function placementBox(
   const newId = () => derivedId(Date.now(), "test", String(++ids));
 
   return {
+    box,
     store,
     contentDir,
     env,
@@ -137,6 +144,23 @@ export async function placementBox(
           await placement.close();
         },
       };
+    },
+    dataDir({ port }) {
+      const dataDir = join(folder, "data");
+      for (const name of ["", "run", "secrets"]) mkdirSync(join(dataDir, name), { mode: 0o700 });
+      const url = box.databaseUrl;
+      writeConnections(dataDir, {
+        ...{ natsUrl: servers.natsUrl, natsLogins: {}, prefix: box.prefix, roomLanes: 1, laneBytes: 1 },
+        ...{ authUrl: url, chatUrl: url, contentUrl: url, vaultUrl: url, vaultRoot: env.HUB_VAULT_ROOT ?? "" },
+        ...{ valkeyUrl: servers.valkeyUrl, host: "127.0.0.1", port: 1 },
+        content: { dir: contentDir, bytes: budgetBytes, reserveBytes: null },
+        placement: { url: `http://127.0.0.1:${port}`, secret, key: keyFile, publicKey: key.publicKey },
+      });
+      const supervisor = identifyProcess(process.pid);
+      if (supervisor === undefined) throw new Error("this process has no identity");
+      const state = { phase: "ready", address: "http://127.0.0.1:1", dataFolder: dataDir } as const;
+      writeBoxState(dataDir, { ...state, supervisor, servers: [], processes: [] });
+      return dataDir;
     },
     async close() {
       for (const placement of running) await placement.close();

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { isSupervised, readBoxState } from "../box/boxState.ts";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
+import { examineContent } from "../doctor/content.ts";
 import { examine, type Finding, fail, ok } from "../doctor/finding.ts";
 import { examineFolders } from "../doctor/folders.ts";
 import { examineLog } from "../doctor/log.ts";
@@ -47,7 +48,7 @@ async function examineBackends(context: CommandContext): Promise<readonly Findin
     const found: Finding[] = [];
     await withReadTables(context, async (tables, connections) => {
       found.push(...(await examineServers(connections)), ...(await examineVault(connections)));
-      found.push(...(await examineLog(connections, tables)));
+      found.push(...(await examineLog(connections, tables)), ...(await examineContent(connections)));
     });
     return found;
   } catch (error) {
