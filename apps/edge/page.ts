@@ -11,7 +11,7 @@ export function pageResponse(path = fileURLToPath(import.meta.resolve("@connect-
     `script-src ${hashesOf(html, "script")}`,
     `style-src ${hashesOf(html, "style")}`,
     "connect-src 'self'",
-    "img-src data:",
+    "img-src data: blob:",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
