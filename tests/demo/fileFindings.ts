@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { RunningSshd } from "@connect-hub/runtime";
 import { filesIn } from "../support/boxNodes.ts";
 import { type Download, downloadSurely } from "../support/fileDoor.ts";
+import { forgottenFiles } from "../support/leftovers.ts";
 import type { Box } from "./box.ts";
 import type { Finding } from "./judge.ts";
 import type { Brought, Library } from "./library.ts";
@@ -29,7 +30,6 @@ export interface Forwarded {
 
 const readers = 4;
 const downloadMs = 20_000;
-const quietMs = 15_000;
 const rangeBytes = 70_000;
 
 /** Reads every file as somebody would who may, and as somebody who may not. */
@@ -137,18 +137,10 @@ async function forwardFinding(evidence: FileEvidence): Promise<Finding> {
   };
 }
 
-/** Temporary files come and go while bytes move; one that stays was forgotten. */
 async function leftoverFinding({ box, nodes }: FileEvidence): Promise<Finding> {
   const folders = [join(box.folder, "content/tmp"), ...nodes.map(({ folder }) => join(folder, ".tmp"))];
-  const now = () => folders.flatMap((folder) => filesIn(folder).map(({ name }) => join(folder, name)));
-  let left = now();
-  const endsAt = Date.now() + quietMs;
-  while (left.length > 0 && Date.now() < endsAt) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const still = new Set(now());
-    left = left.filter((name) => still.has(name));
-  }
-  return { check: "nothing half done is left", looked: `the server and ${nodes.length} nodes`, faults: left };
+  const looked = `the server and ${nodes.length} nodes`;
+  return { check: "nothing half done is left", looked, faults: await forgottenFiles(folders) };
 }
 
 async function inTurns<T>(

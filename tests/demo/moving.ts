@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BoxNodes, filesIn, startBoxNodes } from "../support/boxNodes.ts";
+import { type BoxNodes, filesIn } from "../support/boxNodes.ts";
 import type { Box } from "./box.ts";
 import type { FileEvidence, Forwarded } from "./fileFindings.ts";
 import type { Finding } from "./judge.ts";
@@ -51,20 +51,6 @@ export function chooseMoving(): Moving {
     files: again === undefined ? files : [...files, again],
     budgetBytes: Math.ceil(Math.max(least, bytes * 0.4)),
   };
-}
-
-/** Two nodes beside the box, of which it is told as an operator would tell it. */
-export async function addNodes(box: Box): Promise<BoxNodes> {
-  const nodes = await startBoxNodes(box.folder, `${box.folder}.nodes`, ["attic", "cellar"]);
-  for (const [index, { port, user, folder, hostKey }] of nodes.all.entries()) {
-    const name = ["attic", "cellar"][index] ?? "";
-    const added = await box.hub("node", "add", name, `${user}@127.0.0.1:${port}${folder}`, "--host-key", hostKey);
-    if (added.code !== 0) {
-      await nodes.close();
-      throw new Error(`hub node add ended with ${added.code}:\n${added.stdout}${added.stderr}`);
-    }
-  }
-  return nodes;
 }
 
 /** What came of bringing the files. */

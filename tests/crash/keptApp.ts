@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** An app in a process of its own, that is started again as soon as it dies. */
+export interface KeptApp {
+  /** How often it died by SIGKILL. */
+  readonly kills: number;
+  /** How it ended otherwise. */
+  readonly odd: readonly string[];
+  /** Resolves when the present process works; a later one when that dies before. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface KeptAppOptions {
+  readonly name: "edge" | "placement";
+  readonly env: { readonly [variable: string]: string };
+  readonly logFile: string;
+}
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const standbyMain = fileURLToPath(new URL("standby.ts", import.meta.url));
+const readyMs = 60_000;
+
+/** Starts an app, with another process behind it that has loaded the same and takes its place when it dies. */
+export function keepApp(options: KeptAppOptions): KeptApp {
+  let kills = 0;
+  const odd: string[] = [];
+  let isClosing = false;
+  let isReady = false;
+  let waiting: (() => void)[] = [];
+  let running: ChildProcess;
+  let standby = load(options);
+  const begin = () => {
+    isReady = false;
+    running = standby;
+    running.on("message", () => {
+      isReady = true;
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    });
+    running.once("exit", (code, signal) => {
+      if (isClosing) return;
+      if (signal === "SIGKILL") kills += 1;
+      else odd.push(`${options.name} ended with ${signal ?? code}`);
+      begin();
+    });
+    running.send("begin");
+    standby = load(options);
+  };
+  begin();
+  return {
+    get kills() {
+      return kills;
+    },
+    odd,
+    async ready() {
+      if (isReady) return;
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${options.name} does not start: ${options.logFile}`)), readyMs);
+      });
+      await Promise.race([new Promise<void>((resolve) => waiting.push(resolve)), late]);
+      clearTimeout(timer);
+    },
+    async close() {
+      isClosing = true;
+      await Promise.all([end(running, "SIGTERM"), end(standby, "SIGKILL")]);
+    },
+  };
+}
+
+function load({ name, env, logFile }: KeptAppOptions): ChildProcess {
+  const log = openSync(logFile, "a");
+  try {
+    return spawn(process.execPath, ["--import", "tsx", standbyMain, join(checkout, "apps", name, "main.ts")], {
+      cwd: checkout,
+      env,
+      stdio: ["ignore", log, log, "ipc"],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once("exit", () => resolve());
+    child.kill(signal);
+  });
+}
