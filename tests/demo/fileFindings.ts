@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningSshd } from "@connect-hub/runtime";
@@ -9,6 +10,7 @@ import type { Box } from "./box.ts";
 import type { Finding } from "./judge.ts";
 import type { Brought, Library } from "./library.ts";
 import { newKey } from "./newKey.ts";
+import { nodeNames } from "./nodes.ts";
 import type { Person } from "./people.ts";
 
 /** What is known of the files when all is done. */
@@ -31,6 +33,8 @@ export interface Forwarded {
 const readers = 4;
 const downloadMs = 20_000;
 const rangeBytes = 70_000;
+/** Each `hub` is a process that takes its time. */
+const asked = 3;
 
 /** Reads every file as somebody would who may, and as somebody who may not. */
 export async function fileFindings(evidence: FileEvidence): Promise<readonly Finding[]> {
@@ -39,6 +43,7 @@ export async function fileFindings(evidence: FileEvidence): Promise<readonly Fin
   const away = brought.filter(({ hash }) => !local.has(hash)).length;
   // Ranges first: a whole file that went by is in the cache again.
   const ranged = await inTurns(brought, (one) => rangeFault(evidence, one));
+  const where = await whereFinding(evidence);
   const whole = await inTurns(brought, (one) => wholeFault(evidence, one, readerOf(evidence, one)));
   const megabytes = Math.round(brought.reduce((sum, { real }) => sum + real.size, 0) / 1024 ** 2);
   const outside = await inTurns(brought, (one) => outsiderFault(evidence, one));
@@ -55,6 +60,7 @@ export async function fileFindings(evidence: FileEvidence): Promise<readonly Fin
       faults: outside,
     },
     await forwardFinding(evidence),
+    where,
     await leftoverFinding(evidence),
   ];
 }
@@ -135,6 +141,37 @@ async function forwardFinding(evidence: FileEvidence): Promise<Finding> {
     looked: `${forwarded.length} files whose first messages were deleted`,
     faults: forwarded.length === 0 ? ["none was forwarded"] : faults,
   };
+}
+
+/** Of what `hub files where --json` prints. */
+interface Whereabouts {
+  readonly blob: {
+    readonly here: boolean;
+    readonly replicas: readonly { readonly node: string; readonly name: string }[];
+  };
+}
+
+/** Asks the operator's command where some files lie, and looks there. */
+async function whereFinding({ box, nodes, brought }: FileEvidence): Promise<Finding> {
+  const local = new Set(localHashes(box));
+  const away = brought.filter(({ hash }) => !local.has(hash)).slice(0, asked);
+  const faults = await inTurns(away, async ({ file, hash, real }) => {
+    const { code, stdout, stderr } = await box.hub("files", "where", file, "--json");
+    if (code !== 0) return `hub files where ${file} ended with ${code}: ${stderr}`;
+    const { blob }: Whereabouts = JSON.parse(stdout);
+    if (blob.replicas.length === 0) return `${real.path} lies nowhere`;
+    const bad = blob.replicas.filter(({ node, name }) => {
+      const folder = nodes[nodeNames.indexOf(node)]?.folder ?? "";
+      return sha256Of(join(folder, "blobs", name)) !== hash;
+    });
+    return bad.length === 0 ? undefined : `${real.path} is not on ${bad.map(({ node }) => node).join(", ")}`;
+  });
+  return { check: "files lie where hub says", looked: `${away.length} files that nodes alone have`, faults };
+}
+
+/** The SHA-256 of a file, 64 hex digits; `undefined` when there is none. */
+function sha256Of(path: string): string | undefined {
+  return existsSync(path) ? createHash("sha256").update(readFileSync(path)).digest("hex") : undefined;
 }
 
 async function leftoverFinding({ box, nodes }: FileEvidence): Promise<Finding> {
