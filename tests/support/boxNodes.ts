@@ -29,7 +29,9 @@ export async function startBoxNodes(boxFolder: string, folder: string, names: re
 }
 
 /** What lies in a folder and below it, by its path in there; nothing when there is no such folder. */
-export function filesIn(folder: string): readonly { readonly name: string; readonly size: number }[] {
+export function filesIn(
+  folder: string,
+): readonly { readonly name: string; readonly size: number; readonly ino: number }[] {
   let names: readonly string[];
   try {
     names = readdirSync(folder, { recursive: true, encoding: "utf8" });
@@ -38,6 +40,6 @@ export function filesIn(folder: string): readonly { readonly name: string; reado
   }
   return names.flatMap((name) => {
     const stats = statSync(join(folder, name), { throwIfNoEntry: false });
-    return stats?.isFile() ? [{ name, size: stats.size }] : [];
+    return stats?.isFile() ? [{ name, size: stats.size, ino: stats.ino }] : [];
   });
 }
