@@ -5,6 +5,7 @@ import { register, type Session, signIn } from "@connect-hub/sdk";
 import { appEnvironment, readConnections } from "../../apps/hub/box/connections.ts";
 import { type Box, startBox } from "../demo/box.ts";
 import { addNode } from "../demo/nodes.ts";
+import { waitFor } from "../demo/waitFor.ts";
 import { filesIn, startBoxNodes } from "../support/boxNodes.ts";
 import type { Door } from "../support/fileDoor.ts";
 import { type KeptApp, keepApp } from "./keptApp.ts";
@@ -30,6 +31,7 @@ export interface CrashBox {
 /** Small, so that files are on the move all the time. */
 const budgetBytes = 12 * 1024 ** 2;
 const tickMs = 150;
+const readyMs = 30_000;
 
 /**
  * Starts the servers, `commands` and `projector` as an operator would, a node, and, in their own hands, `edge` and `placement`. `onBox`
@@ -80,6 +82,7 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
   const edge = keep("edge");
   const placement = keep("placement");
   await Promise.all([edge.ready(), placement.ready()]);
+  await waitFor("the edge is ready", () => isReady(box.address), readyMs);
   const person = { url: box.address, email: "crash@test.example", password: "a long enough password" };
   await register({ ...person, name: "Crash" });
   const session = await signIn(person);
@@ -95,6 +98,14 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
     local: () =>
       new Set(filesIn(join(box.folder, "content/blobs")).map(({ name }) => name.slice(name.lastIndexOf("/") + 1))),
   };
+}
+
+async function isReady(address: string): Promise<boolean> {
+  try {
+    return (await fetch(`${address}/ready`)).ok;
+  } catch {
+    return false;
+  }
 }
 
 /** Of this process's environment what has nothing to do with a hub. */

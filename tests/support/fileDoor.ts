@@ -37,7 +37,7 @@ export interface Download {
 }
 
 /** The hub said no, and the same request would get the same answer. */
-export class Denied extends Error {
+class Denied extends Error {
   readonly error: WireError;
 
   constructor(error: WireError) {
@@ -75,7 +75,7 @@ export async function uploadSurely(
 }
 
 /** Uploads bytes. Throws `Denied`, and what `fetch` throws when the line dies. */
-export async function uploadOnce({ address, token }: Door, upload: Upload, body: Blob): Promise<FileAnswer> {
+async function uploadOnce({ address, token }: Door, upload: Upload, body: Blob): Promise<FileAnswer> {
   const url = new URL("/v1/files", address);
   url.searchParams.set("room", upload.room);
   url.searchParams.set("name", upload.name);
@@ -95,7 +95,7 @@ export async function uploadOnce({ address, token }: Door, upload: Upload, body:
 }
 
 /** Downloads a file, or a range of it (`from` inclusive, `to` exclusive), and hashes it. Throws when the line dies. */
-export async function download(
+async function download(
   { address, token }: Door,
   file: string,
   range?: { readonly from: number; readonly to: number },
