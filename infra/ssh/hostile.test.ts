@@ -135,11 +135,29 @@ describe("a server that answers a read wrongly", () => {
     await expect(link.list("f")).rejects.toMatchObject(badAnswer);
   });
 
-  test.each(["../../etc", "a/b", "a\0b"])("it lists %j", async (name) => {
+  test.each(["../../etc", "a/b", "a\0b", "a".repeat(256)])("it lists %j", async (name) => {
     const link = await linkTo(
       goodServer(({ type, id }, say) => type === packet.readdir && say(answer(packet.name, id, 1, name, "", 0))),
     );
     await expect(link.list("f")).rejects.toMatchObject(badAnswer);
+  });
+
+  test("it lists more names than anybody wants to hold", async () => {
+    const some = Array.from({ length: 1_000 }, () => ["n", "", 0]).flat();
+    const link = await linkTo(
+      goodServer(({ type, id }, say) => type === packet.readdir && say(answer(packet.name, id, 1_000, ...some))),
+    );
+    await expect(link.list("f")).rejects.toMatchObject(badAnswer);
+  });
+
+  test("it fails with a text that plays with terminals and fills logs", async () => {
+    const text = `\u001b[2J\r\n${"x".repeat(100_000)}`;
+    const link = await linkTo(
+      goodServer(({ type, id }, say) => type === packet.remove && say(statusOf(id, status.permissionDenied, text))),
+    );
+    const error: unknown = await link.remove("f").catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "WrongPath", message: expect.stringContaining("?[2J??xxx") });
+    expect((error as Error).message.length).toBeLessThan(300);
   });
 
   test("all that is open is rejected when one answer is wrong", async () => {

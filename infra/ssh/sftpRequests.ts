@@ -14,6 +14,9 @@ export interface Listed extends Attributes {
 
 /** OpenSSH's handles have 4 bytes; the draft allows 256. */
 const maxHandleBytes = 256;
+/** No file system has longer names; a folder of ours never holds as many. */
+const maxNameLength = 255;
+const mostNames = 100_000;
 
 const done: Expected<void> = { type: packet.status, parse: () => undefined };
 const aHandle: Expected<Handle> = {
@@ -109,8 +112,8 @@ export async function freeBytes(session: SftpSession, path: string): Promise<num
   return session.request(packet.extended, ["statvfs@openssh.com", path], { type: packet.extendedReply, parse });
 }
 
-/** The names in a folder, in the server's order, without `.` and `..`; at most `maxNames`. */
-export async function list(session: SftpSession, path: string, maxNames = 1_000_000): Promise<readonly Listed[]> {
+/** The names in a folder, in the server's order, without `.` and `..`; at most `maxNames`, for all of them are held. */
+export async function list(session: SftpSession, path: string, maxNames = mostNames): Promise<readonly Listed[]> {
   const handle = await session.request(packet.opendir, [path], aHandle);
   const all: Listed[] = [];
   try {
@@ -133,7 +136,8 @@ function names(answer: PacketReader): readonly Listed[] {
   const count = answer.uint32();
   for (let i = 0; i < count; i++) {
     const name = answer.text();
-    if (/[/\0]/.test(name)) throw new NodeError("BadAnswer", "The node lists what is no name.");
+    if (name.length > maxNameLength || /[/\0]/.test(name))
+      throw new NodeError("BadAnswer", "The node lists what is no name.");
     // The line of `ls -l`, for eyes only.
     answer.bytes();
     listed.push({ name, ...answer.attributes() });

@@ -171,5 +171,12 @@ function readVersion(reader: PacketReader): ReadonlyMap<string, string> {
 function readStatus(reader: PacketReader): StatusError | undefined {
   const code = reader.uint32();
   // Old servers leave the message out.
-  return code === status.ok ? undefined : new StatusError(code, reader.isAtEnd ? "" : reader.text());
+  return code === status.ok ? undefined : new StatusError(code, reader.isAtEnd ? "" : plain(reader.text()));
 }
+
+/** What a node says ends up in logs and on terminals, so nothing of it may move a cursor or fill a disk. */
+function plain(text: string): string {
+  return text.slice(0, maxMessageLength).replace(/\p{C}/gu, "?");
+}
+
+const maxMessageLength = 200;
