@@ -15,13 +15,17 @@ export async function openFolders(folder: string): Promise<Folders> {
   const tmp = join(folder, "tmp");
   for (const path of [blobs, tmp]) await mkdir(path, { recursive: true, mode: 0o700 });
   await syncFolder(folder);
+  const durable = new Set<string>();
   return {
     blobs,
     tmp,
     blob: (hash) => join(blobs, hash.slice(0, 2), hash),
     async madeFor(path) {
-      const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      if (made !== undefined) await syncFolder(blobs);
+      const prefix = dirname(path);
+      await mkdir(prefix, { recursive: true, mode: 0o700 });
+      // Also one that is there: whoever made it may not have come to this.
+      if (!durable.has(prefix)) await syncFolder(blobs);
+      durable.add(prefix);
     },
   };
 }

@@ -94,7 +94,11 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promis
 async function place(path: string, final: string, size: number, folders: Folders): Promise<boolean> {
   await folders.madeFor(final);
   const there = await sizeOf(final);
-  if (there === size) return false;
+  if (there === size) {
+    // Whoever placed it may not have come to this, and the caller counts on it.
+    await syncFolder(dirname(final));
+    return false;
+  }
   // By way of a second name, so that a file of a wrong size is replaced as a whole.
   const draft = `${path}.placed`;
   await link(path, draft);
