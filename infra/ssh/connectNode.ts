@@ -47,7 +47,7 @@ export async function connectNode(target: NodeTarget, options: ConnectOptions): 
     over = (error) => resolve(closing ? undefined : error);
   });
   // Whichever of the line and the session ends takes the other along.
-  const session = new SftpSession(connection.stream, { idleTimeoutMs });
+  const session = new SftpSession(connection.stream, { idleTimeoutMs, together: connection.together });
   connection.onGone((error) => session.end(error));
   session.onEnd((error) => {
     over(error);

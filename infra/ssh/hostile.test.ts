@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import { type NodeLink, nodeLink } from "./nodeLink.ts";
 import { packetSplitter } from "./packetSplitter.ts";
 import { SftpSession } from "./sftpSession.ts";
-import { encodeRequest, type Field, PacketReader, packet, status } from "./wire.ts";
+import { encodeRequest, type Field, PacketReader, packet, requestBytes, status } from "./wire.ts";
 
 /** What a scripted server is asked. */
 interface Asked {
@@ -15,10 +15,16 @@ interface Asked {
 /** Answers as a server of the test's own; `say` sends any bytes. "later" tells that it will, when it hasn't yet. */
 type Script = (asked: Asked, say: (bytes: Uint8Array) => void) => unknown;
 
-const answer = (type: number, id: number, ...fields: Field[]) => encodeRequest(type, id, fields);
+function encode(type: number, id: number | undefined, fields: readonly Field[]): Buffer {
+  const bytes = Buffer.alloc(requestBytes({ type, id, fields }));
+  encodeRequest({ type, id, fields }, bytes, 0);
+  return bytes;
+}
+
+const answer = (type: number, id: number, ...fields: Field[]) => encode(type, id, fields);
 const statusOf = (id: number, code: number, message = "") => answer(packet.status, id, code, message, "");
 const version = (...extensions: string[]) =>
-  encodeRequest(
+  encode(
     packet.version,
     undefined,
     [3 as Field].concat(extensions.flatMap((name) => [name, name.startsWith("statvfs") ? "2" : "1"])),
@@ -79,10 +85,10 @@ const badAnswer = { code: "BadAnswer", retryable: false };
 
 describe("a server that begins wrongly", () => {
   test.each([
-    ["another version", encodeRequest(packet.version, undefined, [6])],
+    ["another version", encode(packet.version, undefined, [6])],
     ["no version", statusOf(0, 0)],
     ["garbage", Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")],
-    ["a version that ends too early", encodeRequest(packet.version, undefined, [3, "name"])],
+    ["a version that ends too early", encode(packet.version, undefined, [3, "name"])],
   ])("%s", async (_, bytes) => {
     const opening = new SftpSession(
       serverThat((_asked, say) => say(bytes)),

@@ -1,7 +1,8 @@
 import type { Duplex } from "node:stream";
 import { NodeError } from "./errors.ts";
 import { packetSplitter } from "./packetSplitter.ts";
-import { encodeRequest, type Field, PacketReader, packet, status } from "./wire.ts";
+import { requestBatch } from "./requestBatch.ts";
+import { type Field, PacketReader, packet, type Request, status } from "./wire.ts";
 
 /** The server's word that a request failed; the link makes a `NodeError` of it, which knows what was asked. */
 export class StatusError extends Error {
@@ -17,6 +18,8 @@ export class StatusError extends Error {
 export interface SessionOptions {
   /** With requests open, so long nothing may be heard before the line counts as dead. */
   readonly idleTimeoutMs: number;
+  /** Runs what makes many small writes of the stream's carrier, which may go out as one; default: just runs it. */
+  readonly together?: (run: () => void) => void;
 }
 
 /** What a request waits for: a packet of that type, which `parse` makes something of. */
@@ -43,6 +46,7 @@ const noId = -1;
 export class SftpSession {
   readonly #stream: Duplex;
   readonly #options: SessionOptions;
+  readonly #send: (request: Request) => void;
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<(error: NodeError) => void>();
   #extensions: ReadonlyMap<string, string> = new Map();
@@ -54,6 +58,10 @@ export class SftpSession {
   constructor(stream: Duplex, options: SessionOptions) {
     this.#stream = stream;
     this.#options = options;
+    const { together = (run) => run() } = options;
+    this.#send = requestBatch((block, done) => {
+      if (this.#error === undefined) together(() => stream.write(block, done));
+    });
     const split = packetSplitter((bytes) => this.#receive(bytes));
     stream.on("data", (chunk: Uint8Array) => this.#guard(() => split(chunk)));
     stream.on("error", (cause) => this.end(new NodeError("NodeCut", "The line to the node broke.", cause)));
@@ -112,7 +120,7 @@ export class SftpSession {
       };
       this.#pending.set(id, { type: expected.type, parse, reject });
       this.#watch ??= this.#look(this.#options.idleTimeoutMs);
-      this.#stream.write(encodeRequest(type, id === noId ? undefined : id, fields));
+      this.#send({ type, id: id === noId ? undefined : id, fields });
     });
   }
 

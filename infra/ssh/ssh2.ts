@@ -38,6 +38,8 @@ export interface LoginOptions {
 export interface SshConnection {
   /** The SFTP subsystem's own bytes. */
   readonly stream: Duplex;
+  /** Runs what writes to the stream, so that all of it goes out in one piece. */
+  together(run: () => void): void;
   /** Called once, when the connection is gone. */
   onGone(told: (error: NodeError) => void): void;
   /** At once. */
@@ -181,6 +183,14 @@ function dial<T>(
 function connectionOf(socket: Socket, client: InstanceType<typeof ssh2.Client>, stream: Duplex): SshConnection {
   return {
     stream,
+    together(run) {
+      socket.cork();
+      try {
+        run();
+      } finally {
+        socket.uncork();
+      }
+    },
     onGone(told) {
       const cut = (cause?: Error) => {
         socket.destroy();

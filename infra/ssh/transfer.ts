@@ -21,21 +21,17 @@ export async function writeAll(
   handle: Handle,
   { source, size, window }: { readonly source: Source; readonly size: number; readonly window: number },
 ): Promise<void> {
-  const underWay = new Set<Promise<void>>();
-  const failure = firstFailure(session);
+  const flight = inFlight(session, window);
   const pieces = piecesOf(source, size);
   let offset = 0;
   try {
     for (;;) {
-      const { done, value: piece } = await failure.or(pieces.next());
+      const { done, value: piece } = await flight.or(pieces.next());
       if (done === true) break;
       if (offset + piece.length > size) throw new RangeError(`The source gave more than ${size} bytes.`);
-      const one = write(session, handle, offset, piece)
-        .catch(failure.tell)
-        .then(() => void underWay.delete(one));
-      underWay.add(one);
+      flight.add(write(session, handle, offset, piece));
       offset += piece.length;
-      if (underWay.size >= window) await failure.or(Promise.race(underWay));
+      await flight.room();
     }
     if (offset !== size) throw new RangeError(`The source gave ${offset} of ${size} bytes.`);
   } catch (error) {
@@ -43,28 +39,60 @@ export async function writeAll(
     pieces.return().catch(() => undefined);
     throw error;
   } finally {
-    failure.forget();
-    await Promise.all(underWay);
+    await flight.landed();
   }
-  await failure.or(Promise.resolve());
+  await flight.or(Promise.resolve());
 }
 
-/** The first failure of several requests, or the end of the session, and a wait that it cuts short. */
-function firstFailure(session: SftpSession) {
+/**
+ * When the window is full, it is filled again only once a quarter of it is free: requests that are sent together share the packets
+ * of ssh below.
+ */
+function refillAt(window: number): number {
+  return Math.floor((window * 3) / 4);
+}
+
+/** The requests of one transfer that are under way. The first that fails, or the end of the session, cuts short all waits but the last. */
+function inFlight(session: SftpSession, window: number) {
+  let count = 0;
   let failed: { readonly error: unknown } | undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const tell = (error: unknown): void => {
+  let onFailure: (error: unknown) => void = () => undefined;
+  let onFewer: () => void = () => undefined;
+  const fail = (error: unknown): void => {
     failed ??= { error };
-    reject(error);
+    onFailure(error);
   };
-  const forget = session.onEnd(tell);
+  const forget = session.onEnd(fail);
+  const land = () => {
+    count--;
+    onFewer();
+  };
   const or = <T>(wait: Promise<T>): Promise<T> =>
-    new Promise((resolve, rejectThis) => {
-      reject = rejectThis;
-      wait.then(resolve, rejectThis);
-      if (failed !== undefined) rejectThis(failed.error);
+    new Promise((resolve, reject) => {
+      onFailure = reject;
+      wait.then(resolve, reject);
+      if (failed !== undefined) reject(failed.error);
     });
-  return { tell, or, forget };
+  const downTo = (most: number) =>
+    new Promise<void>((resolve) => {
+      onFewer = () => count <= most && resolve();
+      onFewer();
+    });
+  return {
+    add(request: Promise<void>): void {
+      count++;
+      request.catch(fail).then(land);
+    },
+    /** Gives what `wait` gives. */
+    or,
+    /** Waits until there is room for more. */
+    room: async () => (count < window ? undefined : or(downTo(refillAt(window)))),
+    /** Waits until none is left. */
+    async landed(): Promise<void> {
+      forget();
+      await downTo(0);
+    },
+  };
 }
 
 /**
@@ -88,7 +116,7 @@ export async function* readRange(
   };
   for (ask(); ahead.length > 0; ) {
     const piece = await ahead.shift();
-    ask();
+    if (ahead.length <= refillAt(window)) ask();
     if (piece !== undefined) yield piece;
   }
 }

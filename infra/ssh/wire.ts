@@ -53,26 +53,38 @@ export interface Attributes {
 /** A field of a request: a number is 32 bits wide, a bigint 64, text and bytes carry their length. */
 export type Field = number | bigint | string | Uint8Array;
 
-/** A request as it goes over the line; `id` is left out of `init` alone, which has none. */
-export function encodeRequest(type: number, id: number | undefined, fields: readonly Field[]): Buffer {
-  const all = id === undefined ? fields : [id, ...fields];
-  const packet = Buffer.allocUnsafe(5 + all.reduce<number>((sum, field) => sum + widthOf(field), 0));
-  packet.writeUInt32BE(packet.length - 4);
-  packet.writeUInt8(type, 4);
-  let at = 5;
-  for (const field of all) {
-    if (typeof field === "number") at = packet.writeUInt32BE(field, at);
-    else if (typeof field === "bigint") at = packet.writeBigUInt64BE(field, at);
+/** A request as it goes over the line. */
+export interface Request {
+  readonly type: number;
+  /** Undefined for `init` alone, which has none. */
+  readonly id: number | undefined;
+  readonly fields: readonly Field[];
+}
+
+/** How many bytes a request takes on the line. */
+export function requestBytes({ id, fields }: Request): number {
+  return fields.reduce<number>((sum, field) => sum + widthOf(field), id === undefined ? 5 : 9);
+}
+
+/** Writes a request into `target`, from `from` on; returns where it ends. */
+export function encodeRequest(request: Request, target: Buffer, from: number): number {
+  const { type, id, fields } = request;
+  let at = target.writeUInt8(type, from + 4);
+  if (id !== undefined) at = target.writeUInt32BE(id, at);
+  for (const field of fields) {
+    if (typeof field === "number") at = target.writeUInt32BE(field, at);
+    else if (typeof field === "bigint") at = target.writeBigUInt64BE(field, at);
     else if (typeof field === "string") {
-      const length = packet.write(field, at + 4);
-      at = packet.writeUInt32BE(length, at) + length;
+      const length = target.write(field, at + 4);
+      at = target.writeUInt32BE(length, at) + length;
     } else {
-      at = packet.writeUInt32BE(field.length, at);
-      packet.set(field, at);
+      at = target.writeUInt32BE(field.length, at);
+      target.set(field, at);
       at += field.length;
     }
   }
-  return packet;
+  target.writeUInt32BE(at - from - 4, from);
+  return at;
 }
 
 function widthOf(field: Field): number {
