@@ -18,12 +18,16 @@ import { RoomNumbers } from "./roomNumbers.ts";
 const rememberedRooms = 100_000;
 
 /**
- * Whether the tables at `checkpoint` are a part of this log's past. Throws `ProjectionHalted` when they are not, and
- * `LogUnavailable`.
+ * Whether the tables at `checkpoint` are a part of this log's past; the epoch that the commit there was made in, if there is one.
+ * Throws `ProjectionHalted` when they are not, and `LogUnavailable`.
  */
-export async function checkCheckpoint(lane: Lane, checkpoint: Checkpoint, factsVersion: string): Promise<void> {
+export async function checkCheckpoint(
+  lane: Lane,
+  checkpoint: Checkpoint,
+  factsVersion: string,
+): Promise<string | undefined> {
   // Empty tables go with any log.
-  if (checkpoint.n === 0) return;
+  if (checkpoint.n === 0) return undefined;
   if (checkpoint.epoch !== lane.epoch) throw new ProjectionHalted(haltReasons.otherEpoch(lane, checkpoint));
   const last = await lane.lastNumber();
   if (last < checkpoint.n) throw new ProjectionHalted(haltReasons.beyondLog(lane, checkpoint, last));
@@ -32,6 +36,7 @@ export async function checkCheckpoint(lane: Lane, checkpoint: Checkpoint, factsV
   const found = hashCommit(stored.bytes);
   if (found !== checkpoint.hash) throw new ProjectionHalted(haltReasons.otherHash(lane, checkpoint, found));
   if (checkpoint.factsVersion !== factsVersion) throw new ProjectionHalted(haltReasons.otherVersion(lane, checkpoint));
+  return decodeCommit(stored.bytes).epoch;
 }
 
 /** A commit in its place. */
@@ -58,9 +63,15 @@ export class CommitChecks {
   /** The epoch of the last commit looked at. Before a restore a lane was in other epochs than it is now. */
   #epoch: string | undefined;
 
-  constructor(lane: Lane, source: FactSource, { n, hash, generation }: Checkpoint) {
+  /** `madeIn`: the epoch of the commit at the checkpoint, as `checkCheckpoint` gives it. */
+  constructor(
+    { lane, source }: { readonly lane: Lane; readonly source: FactSource },
+    { n, hash, generation }: Checkpoint,
+    madeIn: string | undefined,
+  ) {
     this.#lane = lane;
     this.#source = source;
+    this.#epoch = madeIn;
     this.#generation = generation;
     this.#n = n;
     this.#hash = hash;

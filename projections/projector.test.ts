@@ -4,6 +4,7 @@ import {
   type DomainEvent,
   decodeCommit,
   factsVersionOf,
+  hashCommit,
   MemoryTables,
   sealedKeyIds,
   type Vault,
@@ -207,6 +208,33 @@ describe("a projector", () => {
     await it.chatter(5);
     it.applier.rebuild();
     await it.caughtUp();
+  });
+});
+
+describe("a lane that was restored", () => {
+  const later = "f".repeat(32);
+
+  test("is projected over its epochs, and its tables are of the present one", async () => {
+    const it = world();
+    await it.chatter(10);
+    it.lane.appendForeign(it.log.beginEpoch(later));
+    await it.chatter(10);
+    Object.assign(it.lane, { epoch: later });
+    it.start();
+    await it.caughtUp();
+    expect(it.applier.checkpointNow).toMatchObject({ n: 21, epoch: later });
+    it.applier.rebuild();
+    await it.caughtUp();
+  });
+
+  test("that changed its epoch without a word halts the projector", async () => {
+    const it = world();
+    await it.chatter(5);
+    const prevHash = hashCommit(it.lane.commits.at(-1)?.bytes ?? new Uint8Array());
+    it.log.beginEpoch(later);
+    it.lane.appendForeign(await it.log.commit([], { n: 6, prevHash }));
+    it.start();
+    expect(await haltOf(it)).toContain(`it says that it is of epoch ${later}`);
   });
 });
 

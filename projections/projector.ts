@@ -80,14 +80,13 @@ export function startProjector(options: ProjectorOptions): Projector {
       try {
         const lane = await options.openLane();
         const standing = await applier.checkpoint(lane.id, lane.epoch);
-        await checkCheckpoint(lane, standing, factsVersion);
+        const madeIn = await checkCheckpoint(lane, standing, factsVersion);
         // It got on since the last trouble, if perhaps without hearing of it.
         if (standing.n > applied) retryMs = firstRetryMs;
         applied = standing.n;
         onNews?.({ kind: "started", checkpoint: standing });
-        await new ProjectorSession({ ...options, lane, factsVersion, lookEveryMs, onProgress }, standing).run(
-          stop.signal,
-        );
+        const parts = { ...options, lane, factsVersion, madeIn, lookEveryMs, onProgress };
+        await new ProjectorSession(parts, standing).run(stop.signal);
       } catch (error) {
         await recover(error);
       }

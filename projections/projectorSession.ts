@@ -23,6 +23,8 @@ export interface SessionParts {
   readonly source: FactSource;
   readonly applier: Applier;
   readonly factsVersion: string;
+  /** The epoch of the commit at the checkpoint; undefined for none. */
+  readonly madeIn: string | undefined;
   /** How often a session with nothing to do looks whether its tables were emptied. */
   readonly lookEveryMs: number;
   /** Called after each batch, and now and then when there is nothing to do. */
@@ -66,7 +68,7 @@ export class ProjectorSession {
   constructor(parts: SessionParts, standing: Checkpoint) {
     this.#parts = parts;
     this.#standing = standing;
-    this.#checks = new CommitChecks(parts.lane, parts.source, standing);
+    this.#checks = new CommitChecks(parts, standing, parts.madeIn);
   }
 
   /** Runs until `signal` aborts; throws the first trouble. */

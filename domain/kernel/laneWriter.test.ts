@@ -2,9 +2,11 @@ import { afterEach, describe, expect, test } from "vitest";
 import { roomCommands, roomModel } from "../room/index.ts";
 import { ask, type MemoryBox, memoryBox } from "../testing/memoryBox.ts";
 import { limits } from "../values/limits.ts";
+import { decodePosition } from "../values/position.ts";
 import type { Command, CommandReply } from "./command.ts";
 import { commitLimits, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
 import { derivedId } from "./derivedId.ts";
+import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
 import { type FactRef, factRef } from "./fact.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import type { LaneWriter } from "./laneWriter.ts";
@@ -240,6 +242,38 @@ describe("one lane's writer", () => {
       },
     });
     expect(codeOf(await ask(later, post(box, "x")))).toBe("Unavailable");
+  });
+
+  test("it takes over a lane whose earlier commits are of another epoch, and goes on with hash, term and facts", async () => {
+    const { box, writer } = await boxWithRoom();
+    await ask(writer, post(box, "before the restore"));
+    await writer.close();
+    const last = decodeCommit(box.lane.commits.at(-1)?.bytes ?? new Uint8Array());
+    const end = { ...last, hash: hashCommit(box.lane.commits.at(-1)?.bytes ?? new Uint8Array()), nowMs: box.nowMs };
+    box.lane.appendForeign(encodeEpochBegan(end, "f".repeat(32), new Uint8Array(16)));
+    const lane = { ...box.lane, epoch: "f".repeat(32) };
+    const next = await startWriter(box, { lane });
+    expect(next.position.term).toBe(last.term + 2);
+    const reply = await ask(next, post(box, "after it"));
+    expect(okOf(reply)).toEqual({ room, s: 3, m: 2 });
+    expect(decodePosition("position" in reply ? reply.position : "")).toEqual({ "rooms.0": ["ffffffff", last.n + 3] });
+    let before: string | undefined;
+    for (const { bytes } of box.lane.commits) {
+      const commit = decodeCommit(bytes);
+      expect(epochFault(commit, before)).toBeUndefined();
+      before = commit.epoch;
+    }
+    expect(before).toBe(lane.epoch);
+  });
+
+  test("when the lane is in another epoch, it appends nothing, says so, and can't take it over again", async () => {
+    const lost: string[] = [];
+    const { box, writer } = await boxWithRoom({ onLost: (reason: string) => void lost.push(reason) });
+    box.lane.endEpoch();
+    const count = box.lane.commits.length;
+    expect(codeOf(await ask(writer, post(box, "into the void")))).toBe("LaneMoved");
+    expect([lost.length, box.lane.commits.length]).toEqual([1, count]);
+    await expect(startWriter(box)).rejects.toMatchObject({ code: "EpochOver" });
   });
 
   test("wrong data is refused with what was wrong", async () => {

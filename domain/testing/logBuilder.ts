@@ -1,5 +1,6 @@
 import { type CommitHead, encodeCommit, encodeEntry, hashCommit } from "../kernel/commit.ts";
 import { derivedId } from "../kernel/derivedId.ts";
+import { encodeEpochBegan } from "../kernel/epochBegan.ts";
 import type { ContextModel, DomainEvent } from "../kernel/event.ts";
 import type { Vault, VaultKey } from "../kernel/ports.ts";
 import { keyNamesOf, sealEvent } from "../kernel/sealing.ts";
@@ -16,23 +17,43 @@ export interface LogBuilderOptions {
 /** Makes the commits of a lane one after another, as its writer would, from events that nobody decided. */
 export class LogBuilder {
   readonly #options: LogBuilderOptions;
+  #epoch: string;
   #n = 0;
   #hash = "";
   #entries = 0;
 
   constructor(options: LogBuilderOptions) {
     this.#options = options;
+    this.#epoch = options.epoch;
+  }
+
+  /** The bytes of the commit by which the lane goes on in another epoch, as after a restore; what follows is in that one. */
+  beginEpoch(epoch: string): Uint8Array {
+    const end = { lane: this.#options.lane, n: this.#n, hash: this.#hash, epoch: this.#epoch, term: 1 };
+    this.#n += 1;
+    this.#epoch = epoch;
+    const bytes = encodeEpochBegan({ ...end, nowMs: startMs + this.#n }, epoch, new Uint8Array(16));
+    this.#hash = hashCommit(bytes);
+    return bytes;
   }
 
   /** The bytes of the next commit; one entry for each list of events. `head` replaces what would be right. */
   async commit(entries: readonly (readonly DomainEvent[])[], head: Partial<CommitHead> = {}): Promise<Uint8Array> {
-    const { lane, epoch, model, vault } = this.#options;
+    const { lane, model, vault } = this.#options;
     const events = entries.flat().filter(({ type }) => type in model.events);
     await vault.named(events.flatMap((event) => keyNamesOf(event, model)));
     const texts = entries.map((some) => this.#entry(some));
     this.#n += 1;
     const at = new Date(startMs + this.#n).toISOString();
-    const right: CommitHead = { lane, epoch, n: this.#n, term: 1, writer: "builder", prevHash: this.#hash, at };
+    const right: CommitHead = {
+      lane,
+      epoch: this.#epoch,
+      n: this.#n,
+      term: 1,
+      writer: "builder",
+      prevHash: this.#hash,
+      at,
+    };
     const bytes = encodeCommit({ ...right, ...head }, texts);
     this.#hash = hashCommit(bytes);
     return bytes;

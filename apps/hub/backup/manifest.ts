@@ -24,7 +24,7 @@ export const blobFile = (hash: string): string => `blobs/${hash.slice(0, 2)}/${h
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().min(0);
 const laneId = z.custom<LaneId>((value) => typeof value === "string" && /^[a-z]+\.\d{1,4}$/.test(value));
-const path = z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/);
+const path = z.string().regex(/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/);
 
 const lane = z.object({
   lane: laneId,
