@@ -74,9 +74,12 @@ export interface Socket {
   /** What `work` sends leaves in one write. Needed only outside of `open`, `message`, `dropped` and `drain`. */
   cork(work: () => void): void;
   subscribe(topic: string): void;
-  /** What was published before still arrives, nothing after it. */
+  /** What was published before still arrives, nothing after it; from `dropped` on, nothing of later turns of the loop. */
   unsubscribe(topic: string): void;
-  /** Closes with a close frame; `reason` at most 123 bytes. `close` of the handlers is called before this returns. */
+  /**
+   * Closes with a close frame; `reason` at most 123 bytes. `close` of the handlers is called before this returns, or in the next turn of
+   * the loop when something was dropped in this one.
+   */
   close(code: number, reason: string): void;
 }
 

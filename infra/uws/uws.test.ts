@@ -28,6 +28,7 @@ interface Behaviour {
   readonly http?: (request: HttpRequest) => Promise<HttpResponse>;
   readonly onOpen?: (socket: Socket) => void;
   readonly onMessage?: (session: Session, message: string | Uint8Array) => void | Promise<void>;
+  readonly onDropped?: (session: Session) => void;
   readonly port?: number;
 }
 
@@ -61,7 +62,10 @@ async function start(behaviour: Behaviour = {}) {
         session.messages.push(message);
         return behaviour.onMessage?.(session, message);
       },
-      dropped: (session) => void session.drops++,
+      dropped: (session) => {
+        session.drops++;
+        behaviour.onDropped?.(session);
+      },
       drain: (session) => void session.drains++,
       close: (session, code) => void session.closeCodes.push(code),
     },
@@ -387,6 +391,39 @@ describe("sockets", () => {
     expect(session.socket.send("end")).toBe("sent");
     await vi.waitFor(() => expect(client.received.at(-1)).toBe("end"));
   });
+
+  test.each(["leaves its topics", "closes"] as const)(
+    "a slow reader that %s when it hears of a loss harms nobody",
+    async (what) => {
+      const topics = ["a", "b", "c"];
+      const { server, sessions, errors } = await start({
+        onOpen: (socket) => topics.forEach((topic) => socket.subscribe(topic)),
+        onDropped({ socket }) {
+          if (what === "closes") socket.close(1008, "slow");
+          else for (const topic of topics) socket.unsubscribe(topic);
+        },
+      });
+      const [slow, other] = [await open(server), await open(server)];
+      await vi.waitFor(() => expect(sessions).toHaveLength(2));
+      slow.tcp.pause();
+      const message = bytes("x".repeat(50_000));
+      await vi.waitFor(
+        () => {
+          for (let i = 0; i < 20; i++) server.publish(topics[i % 3] ?? "", message);
+          expect(sessions[0]?.drops).toBeGreaterThan(0);
+        },
+        { timeout: 5_000, interval: 1 },
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      const before = sessions[0]?.drops;
+      await vi.waitFor(() => expect(sessions[1]?.socket.bufferedBytes).toBe(0));
+      for (let i = 0; i < 20; i++) server.publish("a", bytes(`${i}`));
+      await vi.waitFor(() => expect(other.received.at(-1)).toBe("19"));
+      expect([sessions[0]?.drops, errors]).toEqual([before, []]);
+      if (what === "closes") expect(sessions[0]?.closeCodes).toEqual([1008]);
+      else expect(sessions[0]?.closeCodes).toEqual([]);
+    },
+  );
 
   test("closing the server closes its sockets", async () => {
     const { server, sessions } = await start();

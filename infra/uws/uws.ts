@@ -147,7 +147,11 @@ function socketBehavior<Session extends object>(options: ServerOptions<Session>)
       const own = isBinary ? new Uint8Array(bytes) : bytes.toString();
       run(ws.getUserData(), (session) => handlers.message(session, own));
     },
-    dropped: (ws) => run(ws.getUserData(), handlers.dropped),
+    dropped: (ws) => {
+      const kept = ws.getUserData();
+      kept.socket?.walked();
+      run(kept, handlers.dropped);
+    },
     drain: (ws) => run(ws.getUserData(), handlers.drain),
     close: (ws, code) => {
       const kept = ws.getUserData();

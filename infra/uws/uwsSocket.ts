@@ -14,10 +14,15 @@ interface NativeSocket {
 const longestReasonBytes = 123;
 const sendOutcomes: Readonly<Record<number, SendOutcome>> = { 0: "backpressure", 1: "sent", 2: "dropped" };
 
-/** Lets go of the native socket when it closed: to touch it then would end the process. */
+/**
+ * Lets go of the native socket when it closed: to touch it then would end the process. So would leaving a topic, or closing, while
+ * the library walks through the topics, as it does when it finds that something is dropped: both wait until it is through.
+ */
 export class UwsSocket implements Socket {
   readonly remoteAddress: string;
   #ws: NativeSocket | undefined;
+  /** What waits for the end of a walk; undefined when there is none. */
+  #afterWalk: (() => void)[] | undefined;
 
   constructor(ws: NativeSocket) {
     this.#ws = ws;
@@ -38,15 +43,31 @@ export class UwsSocket implements Socket {
   }
 
   subscribe(topic: string): void {
-    this.#ws?.subscribe(topic);
+    this.#whenSafe(() => this.#ws?.subscribe(topic));
   }
 
   unsubscribe(topic: string): void {
-    this.#ws?.unsubscribe(topic);
+    this.#whenSafe(() => this.#ws?.unsubscribe(topic));
   }
 
   close(code: number, reason: string): void {
-    this.#ws?.end(code, Buffer.from(reason).subarray(0, longestReasonBytes));
+    this.#whenSafe(() => this.#ws?.end(code, Buffer.from(reason).subarray(0, longestReasonBytes)));
+  }
+
+  /** Something is dropped: until the next turn of the loop the library may be walking through the topics. */
+  walked(): void {
+    if (this.#afterWalk !== undefined) return;
+    this.#afterWalk = [];
+    setImmediate(() => {
+      const waiting = this.#afterWalk ?? [];
+      this.#afterWalk = undefined;
+      for (const act of waiting) act();
+    });
+  }
+
+  #whenSafe(act: () => void): void {
+    if (this.#afterWalk === undefined) act();
+    else this.#afterWalk.push(act);
   }
 
   /** The native socket is gone. */
