@@ -19,6 +19,8 @@ type Stage = "new" | "signingIn" | "ready" | "ending" | "closed";
 export interface ConnectionOptions {
   readonly ip: string;
   readonly userAgent: string;
+  /** What `hello` tells; those of the protocol if left out. */
+  readonly limits?: Readonly<Record<string, number>>;
   /** It leaves all its rooms; called once, before the socket is closed. */
   onEnd(connection: Connection): void;
   /** Stops a room until the reader resumes it. */
@@ -92,7 +94,7 @@ export class Connection implements FeedSocket {
     });
     this.#authTimer = setTimeout(() => this.end("AuthTimeout"), authTimeoutMs);
     const now = new Date().toISOString();
-    this.tell({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits } });
+    this.tell({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
   }
 
   get user(): string {
@@ -188,7 +190,7 @@ export class Connection implements FeedSocket {
   fallBehind(): void {
     if (this.#isSlow) return;
     this.#isSlow = true;
-    // Not at once: the server may be walking through the topics that this leaves.
+    // Not at once: a feed may be in the middle of its readers.
     setImmediate(() => {
       if (this.isOpen && this.#isSlow) this.#stopRooms();
     });

@@ -184,6 +184,7 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
     },
     stop: feeds.stop,
     onBug,
+    limits: { ...limits, fileBytes: config.HUB_FILE_BYTES },
   };
   return createServer<Connection>({
     host: config.HUB_HOST,

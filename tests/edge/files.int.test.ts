@@ -326,6 +326,8 @@ describe("limits", () => {
       HUB_CONTENT_DIR: join(folder, "small"),
     });
     const user = { ...ada, url: small.url };
+    const told = await (await bareSocket(small.url)).first<{ hello: { limits: { fileBytes: number } } }>("hello");
+    expect(told.hello.limits.fileBytes).toBe(1_000);
     const statuses = [];
     for (const size of [999, 1_000, 1_001]) statuses.push((await upload(user, room, randomBytes(size))).status);
     expect(statuses).toEqual([201, 201, 413]);
