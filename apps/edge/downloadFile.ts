@@ -2,7 +2,7 @@ import type { BlobStore } from "@connect-hub/blobs";
 import type { Row } from "@connect-hub/domain/kernel";
 import type { HttpRequest, HttpResponse, StreamedBody } from "@connect-hub/uws";
 import { type ByteRange, byteRange } from "./byteRange.ts";
-import { attachment, namesTag } from "./fileHeaders.ts";
+import { attachment, nameOf, namesTag } from "./fileHeaders.ts";
 import type { NodeBlobs } from "./nodeBlobs.ts";
 import { Refused } from "./refusals.ts";
 
@@ -11,9 +11,6 @@ export interface BytesSources {
   readonly blobs: BlobStore;
   readonly nodes: NodeBlobs;
 }
-
-/** For a file whose name was erased. */
-const noName = "file";
 
 /**
  * Answers GET or HEAD of a file that the asker may read: all of it or one range, from the disk or from a node, or 304. Throws `Refused`
@@ -40,7 +37,7 @@ export async function downloadFile(request: HttpRequest, file: Row, sources: Byt
       ...headers,
       ...(isPart && { "content-range": `bytes ${wanted.from}-${wanted.to - 1}/${size}` }),
       "content-type": String(file.type),
-      "content-disposition": attachment(file.filename_visible === null ? noName : String(file.filename_visible)),
+      "content-disposition": attachment(nameOf(file)),
       // Whatever it is, it must not run as a page of this address.
       "content-security-policy": "sandbox; default-src 'none'",
       "cross-origin-resource-policy": "same-origin",

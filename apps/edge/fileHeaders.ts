@@ -1,3 +1,4 @@
+import type { Row } from "@connect-hub/domain/kernel";
 import { type Json, limits } from "@connect-hub/domain/values";
 import type { RequestHead } from "@connect-hub/uws";
 import { Refused } from "./refusals.ts";
@@ -46,6 +47,11 @@ function typeIn(header: string | undefined): string {
 
 function badInput(at: string, message: string): Refused {
   return new Refused("BadInput", [{ at, message }] satisfies Json);
+}
+
+/** What a file is called; `file` when its name was erased. */
+export function nameOf({ filename_visible: name }: Row): string {
+  return typeof name === "string" ? name : "file";
 }
 
 /** A `Content-Disposition` (RFC 6266) by which a browser saves a file under its name, and shows nothing of it by itself. */

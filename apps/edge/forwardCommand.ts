@@ -1,7 +1,8 @@
-import { type CommandReply, type KeyedHashes, subjects } from "@connect-hub/domain/kernel";
-import type { CommandName } from "@connect-hub/domain/values";
+import { type CommandReply, factRef, type KeyedHashes, subjects } from "@connect-hub/domain/kernel";
+import type { CommandName, Json, JsonObject } from "@connect-hub/domain/values";
 import type { CommandSender, Writers } from "@connect-hub/jetstream";
-import type { EdgeLanes } from "./edgeLanes.ts";
+import { type EdgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
+import { nameOf } from "./fileHeaders.ts";
 import { isInRoom, readableFile } from "./fileRights.ts";
 import { Refused, refusalOf } from "./refusals.ts";
 import { assertSession } from "./sessions.ts";
@@ -20,7 +21,7 @@ export interface ForwardSources {
 
 /** Commands that end the session that sends them. */
 const endings: ReadonlySet<EdgeCommandName> = new Set<CommandName>(["signOut", "closeAccount"]);
-/** How long the end of a session is waited for here before it is answered. */
+/** How long what a command did is waited for here before it is answered. */
 const endTimeoutMs = 5_000;
 
 /**
@@ -31,6 +32,7 @@ export async function forwardCommand(given: ClientCommand, sources: ForwardSourc
   const { lanes } = sources;
   if (given.after !== undefined) await lanes.checkToken(given.after);
   if (given.method === "forwardFile") return forwardFile(given, sources);
+  if (given.method === "claimFile") return named(await sendOn(given, sources), async () => given.data.name ?? null);
   const reply = await sendOn(given, sources);
   if (endings.has(given.method) && "ok" in reply) await lanes.waitFor(reply.position, endTimeoutMs);
   return reply;
@@ -46,7 +48,23 @@ async function forwardFile(given: ClientCommand, sources: ForwardSources): Promi
   const mayRead = isMember && (await isReadable(String(given.data.file), user, lanes));
   const reply = await sendOn({ ...given, mayRead }, sources);
   const isRefused = "refused" in reply && reply.refused.code === "FileNotFound";
-  return isRefused && !isMember ? { refused: { code: "RoomNotFound" } } : reply;
+  if (isRefused && !isMember) return { refused: { code: "RoomNotFound" } };
+  return named(reply, async ({ file }, position) => {
+    const ref = factRef("files", String(file));
+    await lanes.waitFor(position, endTimeoutMs);
+    await knowFacts(lanes.content, [ref]);
+    return nameOf(rowAt(lanes.content.view, ref) ?? {});
+  });
+}
+
+/** A file's name stands sealed in its event alone, not in the result of the command, which lies in the log as it is. */
+async function named(
+  reply: CommandReply,
+  name: (ok: JsonObject, position: string) => Promise<Json>,
+): Promise<CommandReply> {
+  if ("refused" in reply) return reply;
+  const ok = reply.ok as JsonObject;
+  return { ...reply, ok: { ...ok, name: await name(ok, reply.position) } };
 }
 
 async function isReadable(file: string, user: string, lanes: EdgeLanes): Promise<boolean> {

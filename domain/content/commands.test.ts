@@ -53,7 +53,7 @@ const nothing = { events: [], result: {} };
 
 describe("claimFile", () => {
   const data = { room, name: "a.txt", ...bytes, chunks };
-  const told = { file, name: "a.txt", type: "text/plain", size: 12, hash };
+  const told = { file, type: "text/plain", size: 12, hash };
 
   test("records the file and its bytes, and tells what was recorded", () => {
     expect(decide(by(ana, "claimFile", file, data))).toEqual({ events: [claimed()], result: told });
@@ -112,14 +112,15 @@ describe("claimFile", () => {
 describe("forwardFile", () => {
   const forward = by(bob, "forwardFile", copy, { file, room: den }, { mayRead: true });
   const forwarded = claimed(copy, { room: den, chunks: "", source: file }, bob);
-  const told = { file: copy, name: "a.txt", type: "text/plain", size: 12, hash };
+  const told = { file: copy, type: "text/plain", size: 12, hash };
 
   test("makes a new file on the same bytes, under the new owner and room", () => {
     expect(decide(forward, [claimed(), posted])).toEqual({ events: [forwarded], result: told });
   });
 
   test("a file whose name was erased is called file", () => {
-    expect(decide(forward, [claimed(file, { body: null })])).toMatchObject({ result: { name: "file" } });
+    const forwardedAs = { data: { body: { name: "file" } } };
+    expect(decide(forward, [claimed(file, { body: null })])).toMatchObject({ events: [forwardedAs] });
   });
 
   test("what is missing, released or not to be read is one answer", () => {

@@ -102,8 +102,9 @@ function claimed(command: Command, file: JsonObject) {
   return event("FileClaimed.v1", { kind: "file", id: command.subject }, command, all);
 }
 
+/** Without the name: results lie in the log unsealed, and what a person wrote must not. The edge adds it. */
 function told(command: Command, file: JsonObject): JsonObject {
-  return { file: command.subject, ...pick(file, "name", "type", "size", "hash") };
+  return { file: command.subject, ...pick(file, "type", "size", "hash") };
 }
 
 function chunksLength(size: number): number {

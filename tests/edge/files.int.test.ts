@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
+import { openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { filesOf, type MessageFile } from "@connect-hub/protocol";
 import fc from "fast-check";
@@ -57,6 +58,17 @@ async function posted(bytes: Uint8Array, into = room, text = ""): Promise<{ file
   return { file: ok.file, s: Number(s) };
 }
 
+/** Whether a text stands anywhere in the lane of content as it is stored. */
+async function isInLog(text: string): Promise<boolean> {
+  const lane = await openLane(chat.box.link, { prefix: chat.box.prefix, id: "content.0" });
+  const head = await lane.lastNumber();
+  for await (const batch of lane.read(1, new AbortController().signal)) {
+    if (batch.some(({ bytes }) => Buffer.from(bytes).includes(text))) return true;
+    if ((batch.at(-1)?.n ?? head) >= head) break;
+  }
+  return false;
+}
+
 async function recordsOf(hash: string): Promise<number> {
   const pool = openPool(chat.box.databaseUrl, { name: "tests", max: 1 });
   const { rows } = await pool.query("select id from content.files where hash = $1", [hash]);
@@ -90,6 +102,18 @@ describe("a file's way", () => {
       ],
     });
     b.close();
+  });
+
+  test("the log holds its name sealed alone, however it came", async () => {
+    const name = `secret plan ${newKey()}`;
+    const { ok, p } = await upload(ada, room, randomBytes(10), { name });
+    const forwarded = await ask("forwardFile", { file: ok.file, room }, { a: p });
+    expect([ok.name, forwarded.name]).toEqual([name, name]);
+    expect([await isInLog(ok.file), await isInLog(String(forwarded.file)), await isInLog(name)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   test("the same upload again, with the same key, is the same file; its bytes lie on the disk once", async () => {
