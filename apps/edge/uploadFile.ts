@@ -4,11 +4,13 @@ import type { CommandReply } from "@connect-hub/domain/kernel";
 import { isRetryable, type JsonObject } from "@connect-hub/domain/values";
 import { errorEntry } from "@connect-hub/protocol";
 import type { HttpRequest } from "@connect-hub/uws";
+import { uuidv7 } from "uuidv7";
 import type { EdgeLanes } from "./edgeLanes.ts";
 import { uploadHead } from "./fileHeaders.ts";
 import { isInRoom } from "./fileRights.ts";
 import { Refused, refusalOf } from "./refusals.ts";
-import type { Who } from "./sessions.ts";
+import { assertSession, type Who } from "./sessions.ts";
+import { steadyUpload } from "./steadyUpload.ts";
 import type { ClientCommand } from "./toCommand.ts";
 import type { UploadSlots } from "./uploadSlots.ts";
 
@@ -48,12 +50,20 @@ export async function uploadFile(
   let received: Received | undefined;
   try {
     giveBack = await blobs.reserve(head.size);
-    received = await blobs.receive(request.stream, { declaredBytes: head.size, step: uploadStep });
+    received = await blobs.receive(steadyUpload(request.stream, head.size), {
+      declaredBytes: head.size,
+      step: uploadStep,
+    });
     const { hash, chunks } = received;
     if (digest !== undefined && digest !== hash) throw new Refused("WrongDigest", { sha256: hash });
+    await assertSession(uploader.who, lanes);
+    const wasHere = (await blobs.sizeOf(hash)) === head.size;
     await received.commit();
     const data = { room, ...head, hash, chunks };
     const reply = await claim({ ...uploader, method: "claimFile", data }, sources);
+    // No bytes without a record: nobody would ever find them, and to remove them could take them from another upload.
+    if (isRefusedForGood(reply) && !wasHere)
+      await claim({ ...uploader, key: uuidv7(), method: "claimFile", data }, sources);
     // It may have been dropped before the log knew that this claim counts on it.
     await received.commit();
     await uploadStep?.("upload.claimed");
@@ -77,8 +87,13 @@ async function claim(
       if (isBug || !wire.retry || Date.now() > giveUpAt) throw error;
       return { refused: { code: "Unavailable" } };
     });
-    if (!("refused" in reply) || !isRetryable(reply.refused.code) || Date.now() > giveUpAt) return reply;
+    if (!("refused" in reply) || isRefusedForGood(reply) || Date.now() > giveUpAt) return reply;
     const waitMs = errorEntry(reply.refused.code).afterMs ?? 0;
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
+}
+
+/** Because of the key, as all else was checked before. */
+function isRefusedForGood(reply: CommandReply): boolean {
+  return "refused" in reply && !isRetryable(reply.refused.code);
 }

@@ -124,8 +124,11 @@ describe("a file's way", () => {
     const other = await upload(bob, room, bytes);
     expect(other.ok.file).not.toBe(first.ok.file);
     expect(blobsIn(folder).filter((hash) => hash === sha256(bytes))).toHaveLength(1);
-    const reused = await upload(ada, room, randomBytes(10), { key });
+    const others = randomBytes(10);
+    const reused = await upload(ada, room, others, { key });
     expect(reused).toMatchObject({ status: 409, err: { name: "KeyReused" } });
+    // Its bytes have a claim all the same, which expires: else they would lie there for ever and could not be moved.
+    await vi.waitFor(async () => expect(await recordsOf(sha256(others))).toBe(1));
   });
 
   test("who left the room, came later, or never was in it gets the answer of a file that is not there", async () => {
