@@ -6,7 +6,7 @@ import { type Acknowledged, openJournal, readJournal } from "./journal.ts";
 import { type Finding, judge } from "./judge.ts";
 import { aimAt, type Victim, victims } from "./kill.ts";
 import { openLibrary } from "./library.ts";
-import { bringAndStrike, budgetFinding, chooseMoving, forwardSome } from "./moving.ts";
+import { budgetFinding, chooseMoving, forwardSome, type Strike, startDelivery } from "./moving.ts";
 import { addNodes } from "./nodes.ts";
 import { operatorFindings } from "./operator.ts";
 import { gather, type Person } from "./people.ts";
@@ -26,32 +26,40 @@ export interface DemoOptions {
 const repeats = 25;
 const liveMs = 30_000;
 const linesPerCut = 300;
+/** What else is killed in which act, while it moves files. */
+const strikes: readonly (Strike | undefined)[] = [undefined, "the placement worker", undefined, "a node"];
 
 /** Runs the whole demo; the answer is the verdict. */
 export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
   const acts = readPlay();
   const moving = chooseMoving();
   say("Starting a box of its own …");
-  let nodes: BoxNodes | undefined;
-  const box = await startBox((close) => onBox(() => close().finally(() => nodes?.close())), {
+  let adding: Promise<BoxNodes> | undefined;
+  const closeNodes = () => adding?.then((nodes) => nodes.close()).catch(() => undefined);
+  const box = await startBox((close) => onBox(() => close().finally(closeNodes)), {
     HUB_CONTENT_BYTES: String(moving.budgetBytes),
   });
   const journal = openJournal(box.journalFile);
   let people: readonly Person[] = [];
   try {
     say(`Registering ${castOf(acts).length} people and connecting them to ${box.address} …`);
+    adding = addNodes(box);
+    // It is awaited when everybody is there.
+    adding.catch(() => undefined);
     people = await gather(castOf(acts), box.address, journal);
     const stage = await setStage(acts, people);
     const library = await openLibrary(people);
-    nodes = await addNodes(box);
-    say(`Bringing ${moving.files.length} files past a budget of ${inMiB(moving.budgetBytes)} while they talk …`);
-    const bringing = bringAndStrike(moving, { box, nodes, library, say });
-    // It is awaited when the play is over.
-    bringing.catch(() => undefined);
-    for (const [index, act] of acts.entries())
-      await playAct(act, victims[index] ?? "edge", { box, stage, people, say });
-    say("Waiting for the last files, forwarding some, and deleting the messages that they came in …");
-    const carried = await bringing;
+    const nodes = await adding;
+    const delivery = startDelivery(moving, { box, nodes, library });
+    say(`Speaking the play, and bringing ${moving.files.length} files past a budget of ${inMiB(moving.budgetBytes)} …`);
+    for (const [index, act] of acts.entries()) {
+      const strike = strikes[index];
+      const kills = { victim: victims[index] ?? "edge", also: strike };
+      const playing = playAct(act, kills, { box, stage, people, say });
+      await Promise.all([playing, delivery.bring(index, acts.length, strike)]);
+    }
+    say("Waiting for the last files to move, forwarding some, and deleting the messages that they came in …");
+    const carried = await delivery.finish();
     const files = await forwardSome(carried.brought, library);
     say("Repeating some commands, and waiting for what is still on its way …");
     const acknowledged = readJournal(box.journalFile);
@@ -82,7 +90,7 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
     for (const { client } of people) client.close();
     journal.close();
     await box.close();
-    await nodes?.close();
+    await closeNodes();
   }
 }
 
@@ -96,7 +104,11 @@ interface Scenery {
 }
 
 /** Speaks an act and kills something in its middle; the talk goes on all the while. */
-async function playAct(act: Act, victim: Victim, { box, stage, people, say }: Scenery): Promise<void> {
+async function playAct(
+  act: Act,
+  { victim, also }: { readonly victim: Victim; readonly also: Strike | undefined },
+  { box, stage, people, say }: Scenery,
+): Promise<void> {
   const startedAt = performance.now();
   const aim = await aimAt(box, victim);
   let lines = 0;
@@ -119,8 +131,9 @@ async function playAct(act: Act, victim: Victim, { box, stage, people, say }: Sc
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   const what = `${linesOf(act)} lines in ${act.scenes.length} rooms`;
   const took = seconds(performance.now() - startedAt);
+  const killed = also === undefined ? victim : `${victim} and ${also}`;
   say(
-    `  Act ${act.name.padEnd(3)} ${what}, ${took}; ${victim} killed, the longest silence after it ${seconds(silence.longest)}`,
+    `  Act ${act.name.padEnd(3)} ${what}, ${took}; ${killed} killed, the longest silence after it ${seconds(silence.longest)}`,
   );
 }
 

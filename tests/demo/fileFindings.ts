@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunningSshd } from "@connect-hub/runtime";
+import { HubError } from "@connect-hub/sdk";
 import { filesIn } from "../support/boxNodes.ts";
 import { type Download, downloadSurely } from "../support/fileDoor.ts";
 import { forgottenFiles } from "../support/leftovers.ts";
@@ -83,8 +84,7 @@ async function wholeFault(
   who: Person,
 ) {
   const got = await downloadSurely(doorOf(evidence, who), file, downloadMs).catch(faultOf);
-  if (typeof got === "string") return `${real.path}: ${got}`;
-  if (got.error !== undefined) return `${real.path}: ${got.error.name}`;
+  if (got instanceof Error) return `${real.path}: ${got}`;
   if (got.hash === hash && got.bytes === real.size) return undefined;
   return `${real.path} had ${real.size} bytes and came with ${got.bytes}, ${got.hash === hash ? "the same" : "others"}`;
 }
@@ -95,13 +95,12 @@ async function rangeFault(evidence: FileEvidence, one: Brought): Promise<string 
   const range = { from, to: Math.min(real.size, from + rangeBytes) };
   if (real.size === 0) range.to = 1;
   const got = await downloadSurely(doorOf(evidence, readerOf(evidence, one)), file, downloadMs, range).catch(faultOf);
-  if (typeof got === "string") return `${real.path}: ${got}`;
-  if (real.size === 0) return got.error?.name === "BadRange" ? undefined : `${real.path} is empty and has a part`;
+  if (real.size === 0) return isRefusedAs(got, "BadRange") ? undefined : `${real.path} is empty and has a part`;
+  if (got instanceof Error) return `${real.path} from ${range.from} to ${range.to}: ${got}`;
   const wanted = createHash("sha256")
     .update(await bytesOf(real.path, range.from, range.to))
     .digest("hex");
-  if (got.status === 206 && got.hash === wanted) return undefined;
-  return `${real.path} from ${range.from} to ${range.to}: ${got.error?.name ?? `${got.status}, ${got.bytes} bytes, others`}`;
+  return got.hash === wanted ? undefined : `${real.path} from ${range.from} to ${range.to}: ${got.bytes} others`;
 }
 
 async function bytesOf(path: string, from: number, to: number): Promise<Uint8Array> {
@@ -121,11 +120,12 @@ async function outsiderFault(evidence: FileEvidence, { file, real }: Brought): P
   const [got, missing] = await Promise.all(
     [file, newKey()].map((id) => downloadSurely(door, id, downloadMs).catch(faultOf)),
   );
-  return isMissing(got) && isMissing(missing) ? undefined : `${real.path}: ${JSON.stringify(got)}`;
+  const isAsMissing = isRefusedAs(got, "FileNotFound") && isRefusedAs(missing, "FileNotFound");
+  return isAsMissing ? undefined : `${real.path}: ${got instanceof Error ? got : "given away"}`;
 }
 
-function isMissing(got: Download | string | undefined): boolean {
-  return typeof got === "object" && got.status === 404 && got.error?.name === "FileNotFound";
+function isRefusedAs(got: Download | Error | undefined, name: string): boolean {
+  return got instanceof HubError && got.name === name;
 }
 
 async function forwardFinding(evidence: FileEvidence): Promise<Finding> {
@@ -134,7 +134,9 @@ async function forwardFinding(evidence: FileEvidence): Promise<Finding> {
     const copy = await wholeFault(evidence, { ...original, file }, library.outsider);
     if (copy !== undefined) return `forwarded: ${copy}`;
     const before = await downloadSurely(doorOf(evidence, original.by), original.file, downloadMs).catch(faultOf);
-    return isMissing(before) ? undefined : `${original.real.path} can still be read by its first record`;
+    return isRefusedAs(before, "FileNotFound")
+      ? undefined
+      : `${original.real.path} can still be read by its first record`;
   });
   return {
     check: "a forwarded file outlives its message",
@@ -196,5 +198,4 @@ async function inTurns<T>(
   return faults;
 }
 
-const faultOf = (error: unknown): string =>
-  error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : String(error);
+const faultOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

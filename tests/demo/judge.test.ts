@@ -1,5 +1,6 @@
+import type { Json } from "@connect-hub/domain/values";
 import type { RoomEvent } from "@connect-hub/protocol";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Acknowledged } from "./journal.ts";
 import { type Evidence, judge, type RoomHistory } from "./judge.ts";
 
@@ -97,4 +98,41 @@ test("a client's record may begin later, but what it has must be the history", (
   expect(record(history.slice(0, -1))).toEqual(["what clients resumed is the history"]);
   expect(record(history.filter(({ s }) => s !== 4))).toEqual(["what clients resumed is the history"]);
   expect(record(history.map((event) => ({ ...event, at: "x" })))).toEqual(["what clients resumed is the history"]);
+});
+
+describe("a message with files", () => {
+  const shown = { id: "f1", name: "a.txt", size: 1, type: "text/plain" };
+  const posted = (files: Json): RoomEvent => ({
+    r: room,
+    s: 2,
+    t: "messagePosted",
+    d: { text: "see", files },
+    by: "a",
+    at,
+  });
+  const deletion: RoomEvent = { r: room, s: 3, t: "messageDeleted", d: { message: 2 }, by: "a", at };
+  const sent: readonly Acknowledged[] = [
+    { key: "k1", by: "a", method: "createRoom", data: { name: "x" }, room, s: 1 },
+    { key: "k2", by: "a", method: "postMessage", data: { room, text: "see", files: ["f1"] }, room, s: 2 },
+  ];
+  const faulty = (journal: readonly Acknowledged[], events: readonly RoomEvent[], seen = events) =>
+    judge({
+      journal,
+      rooms: [{ room, title: "L", events, script: undefined }],
+      records: [{ who: "a", room, kind: "live", events: seen }],
+    }).flatMap(({ check, faults }) => (faults.length > 0 ? [check] : []));
+
+  test("shows the files that it was sent with, and no others", () => {
+    expect(faulty(sent, [created, posted([shown])])).toEqual([]);
+    expect(faulty(sent, [created, posted([{ ...shown, id: "f2" }])])).toEqual(["every text is as it was sent"]);
+    expect(faulty(sent, [created, posted([])])).toEqual(["every text is as it was sent"]);
+  });
+
+  test("has none of them once it is deleted, whatever was seen before", () => {
+    const gone: Acknowledged = { key: "k3", by: "a", method: "deleteMessage", data: { room, message: 2 }, room, s: 3 };
+    const blank: RoomEvent = { ...posted([]), d: { text: null, files: [] } };
+    expect(faulty([...sent, gone], [created, blank, deletion], [created, posted([shown]), deletion])).toEqual([]);
+    const kept: RoomEvent = { ...posted([]), d: { text: null, files: [shown] } };
+    expect(faulty([...sent, gone], [created, kept, deletion])).toEqual(["every text is as it was sent"]);
+  });
 });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { RunningSshd } from "@connect-hub/runtime";
 import { type BoxNodes, filesIn } from "../support/boxNodes.ts";
 import type { Box } from "./box.ts";
 import type { FileEvidence, Forwarded } from "./fileFindings.ts";
@@ -27,7 +28,8 @@ const folders = [
   join(checkout, "docs"),
   join(checkout, "node_modules"),
 ];
-/** Beyond this files are dropped from the server, until it has less than that (`domain/content/levelOf.ts`). */
+/** From here on files are dropped from the server, until it has less than that (`domain/content/levelOf.ts`). */
+const droppedFrom = 0.75;
 const droppedTo = 0.65;
 const refusedFrom = 0.95;
 const settleMs = 60_000;
@@ -53,6 +55,17 @@ export function chooseMoving(): Moving {
   };
 }
 
+/** What may be killed while files move. */
+export type Strike = keyof typeof strikes;
+
+/** Files that come in parts, one with each act. */
+export interface Delivery {
+  /** Brings the next of `parts` parts; while its files move on to the nodes, what `strike` says is killed. */
+  bring(part: number, parts: number, strike: Strike | undefined): Promise<void>;
+  /** Waits until what is too much has moved; all that was brought. */
+  finish(): Promise<Carried>;
+}
+
 /** What came of bringing the files. */
 export interface Carried {
   readonly brought: readonly Brought[];
@@ -60,36 +73,45 @@ export interface Carried {
   readonly peakBytes: number;
 }
 
-/** Brings all files and, while they move on to the nodes, kills the worker that moves them, then a node. */
-export async function bringAndStrike(
+export function startDelivery(
   { files, budgetBytes }: Moving,
-  { box, nodes, library, say }: { box: Box; nodes: BoxNodes; library: Library; say: (text: string) => void },
-): Promise<Carried> {
+  { box, nodes, library }: { readonly box: Box; readonly nodes: BoxNodes; readonly library: Library },
+): Delivery {
+  const brought: Brought[] = [];
   let peakBytes = 0;
   const measure = () => {
     peakBytes = Math.max(peakBytes, usedBytes(box));
   };
-  const meter = setInterval(measure, lookMs);
-  const strikes = (async () => {
-    await killWorker(box, nodes.all);
-    say("        the placement worker was killed while it wrote to a node");
-    const [node] = nodes.all;
-    if (node !== undefined) await killNode(node);
-    say("        a node was killed while it was written to");
-  })();
-  // It is awaited when all is brought.
-  strikes.catch(() => undefined);
-  try {
-    const brought = await bringFiles(files, library, { address: box.address, onBrought: measure });
-    await strikes;
-    const isRoomy = () =>
-      usedBytes(box) < budgetBytes * 0.75 && nodes.all.every((node) => filesIn(join(node.folder, ".tmp")).length === 0);
-    await waitFor("what is too much has moved to the nodes", isRoomy, settleMs, lookMs);
-    return { brought, peakBytes };
-  } finally {
-    clearInterval(meter);
-  }
+  return {
+    async bring(part, parts, strike) {
+      const [from, to] = [part, part + 1].map((one) => Math.floor((files.length * one) / parts));
+      const meter = setInterval(measure, lookMs);
+      const striking = strike === undefined ? undefined : strikes[strike](box, nodes.all);
+      // It is awaited when the files are there.
+      striking?.catch(() => undefined);
+      try {
+        const options = { address: box.address, onBrought: measure };
+        brought.push(...(await bringFiles(files.slice(from, to), library, options)));
+        await striking;
+      } finally {
+        clearInterval(meter);
+      }
+    },
+    async finish() {
+      const isQuiet = () => nodes.all.every((node) => filesIn(join(node.folder, ".tmp")).length === 0);
+      const isRoomy = () => usedBytes(box) < budgetBytes * droppedFrom && isQuiet();
+      await waitFor("what is too much has moved to the nodes", isRoomy, settleMs, lookMs);
+      return { brought, peakBytes };
+    },
+  };
 }
+
+const strikes = {
+  "the placement worker": killWorker,
+  "a node": async (_box: Box, [node]: readonly RunningSshd[]): Promise<void> => {
+    if (node !== undefined) await killNode(node);
+  },
+} as const;
 
 /** Forwards some files to the branch, then deletes the messages that they were in. */
 export async function forwardSome(

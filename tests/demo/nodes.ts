@@ -9,7 +9,7 @@ export const nodeNames: readonly string[] = ["attic", "cellar"];
 export async function addNodes(box: Box): Promise<BoxNodes> {
   const nodes = await startBoxNodes(box.folder, `${box.folder}.nodes`, nodeNames);
   try {
-    for (const [index, node] of nodes.all.entries()) await addNode(box, nodeNames[index] ?? "", node);
+    await Promise.all(nodes.all.map((node, index) => addNode(box, nodeNames[index] ?? "", node)));
     return nodes;
   } catch (error) {
     await nodes.close();
