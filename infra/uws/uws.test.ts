@@ -397,7 +397,9 @@ describe("sockets", () => {
     async (what) => {
       const topics = ["a", "b", "c"];
       const { server, sessions, errors } = await start({
-        onOpen: (socket) => topics.forEach((topic) => socket.subscribe(topic)),
+        onOpen(socket) {
+          for (const topic of topics) socket.subscribe(topic);
+        },
         onDropped({ socket }) {
           if (what === "closes") socket.close(1008, "slow");
           else for (const topic of topics) socket.unsubscribe(topic);
