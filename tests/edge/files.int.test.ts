@@ -131,6 +131,18 @@ describe("a file's way", () => {
     await vi.waitFor(async () => expect(await recordsOf(sha256(others))).toBe(1));
   });
 
+  test("the same bytes from several people at once are one blob and a file for each", async () => {
+    const bytes = randomBytes(500_000);
+    const users = [ada, bob, ada, bob, ada, bob];
+    const made = await Promise.all(users.map((user) => upload(user, room, bytes)));
+    expect(made.map(({ status }) => status)).toEqual(users.map(() => 201));
+    expect(new Set(made.map(({ ok }) => ok.file)).size).toBe(users.length);
+    expect(blobsIn(folder).filter((hash) => hash === sha256(bytes))).toHaveLength(1);
+    for (const [index, user] of users.entries())
+      expect(await hashOf(user, made[index]?.ok.file ?? "")).toBe(sha256(bytes));
+    expect(temporaryIn(folder)).toEqual([]);
+  });
+
   test("who left the room, came later, or never was in it gets the answer of a file that is not there", async () => {
     const own = await makeRoom([bob.user]);
     const { file } = await posted(randomBytes(100), own);
