@@ -49,7 +49,8 @@ export async function startFilling(
 
 async function reserve(store: BlobStore, size: number): Promise<(() => void) | undefined> {
   try {
-    return await store.reserve(size);
+    // No room is made for what is on a node.
+    return await store.reserve(size, { asks: false });
   } catch (error) {
     if (error instanceof StoreFull) return undefined;
     throw error;

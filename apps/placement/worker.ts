@@ -22,6 +22,8 @@ export interface WorkerOptions {
 const replicasWanted = 2;
 /** Below this part of its budget the disk is no longer emptied. */
 const emptyTo = 0.65;
+/** No upload may fill more than this part. */
+const fullAt = 0.95;
 /** Blobs that are looked at in one go. */
 const batchSize = 200;
 
@@ -89,9 +91,12 @@ export class Worker {
   /** Once over all local blobs, coldest first, until the disk is empty enough. */
   async #pass(): Promise<void> {
     const { store, nodes } = this.#options;
-    const { level, used, budget } = await store.usage();
-    if (comparePressure(level, "copy") < 0 || nodes.all.length === 0) return;
-    if (comparePressure(level, "drop") >= 0) this.#isEmptying = true;
+    const { level, used, budget, wanted: lacking } = await store.usage();
+    // An upload that is large for the budget may lack room before the disk is full for others.
+    const lacksRoom = lacking > 0 && used > budget * fullAt - lacking;
+    if ((comparePressure(level, "copy") < 0 && !lacksRoom) || nodes.all.length === 0) return;
+    if (comparePressure(level, "drop") >= 0 || lacksRoom) this.#isEmptying = true;
+    const goal = Math.min(budget * emptyTo, lacksRoom ? budget * fullAt - lacking : Number.POSITIVE_INFINITY);
     const coldest = await coldestFirst(store);
     const wanted = Math.min(replicasWanted, nodes.all.length);
     const gone = new Set<string>();
@@ -100,7 +105,7 @@ export class Worker {
       if (!this.#isEmptying || local.holders.size < replicasNeeded || !(await this.#drop(local))) return;
       gone.add(local.blob.hash);
       left -= local.blob.size;
-      if (left < budget * emptyTo) this.#isEmptying = false;
+      if (left < goal) this.#isEmptying = false;
     };
     // First what costs nothing but the drop.
     for await (const local of this.#withHolders(coldest)) {

@@ -235,6 +235,18 @@ describe("room", () => {
     last();
   });
 
+  test("that an upload lacked is told of to other processes, what could never fit is not", async () => {
+    const [edge, mover] = [await store({ budgetBytes: 1_000 }), await store({ budgetBytes: 1_000 })];
+    await put(edge, randomBytes(600));
+    await expect(edge.reserve(951)).rejects.toThrow(StoreFull);
+    await expect(edge.reserve(500, { asks: false })).rejects.toThrow(StoreFull);
+    expect((await mover.usage()).wanted).toBe(0);
+    await expect(edge.reserve(500)).rejects.toThrow(StoreFull);
+    expect((await mover.usage()).wanted).toBe(500);
+    utimesSync(join(folder, "wanted"), 1, 1);
+    expect((await mover.usage()).wanted).toBe(0);
+  });
+
   test("goes from level to level as files come and go, and dropping holds on", async () => {
     const blobs = await store({ budgetBytes: 1_000 });
     const hashes: string[] = [];
@@ -257,7 +269,7 @@ describe("room", () => {
     const { budget } = await blobs.usage();
     expect(budget).toBeGreaterThan(MiB);
     const all = await openBlobStore({ folder, owner, reserveBytes: Number.MAX_SAFE_INTEGER });
-    expect(await all.usage()).toEqual({ used: 0, budget: 0, level: "full" });
+    expect(await all.usage()).toEqual({ used: 0, budget: 0, level: "full", wanted: 0 });
   });
 
   test("what another process stored is seen", async () => {

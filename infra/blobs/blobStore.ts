@@ -22,8 +22,11 @@ export interface Owner {
 
 /** Bytes by their hash (SHA-256, hex) on the server's disk. */
 export interface BlobStore {
-  /** Keeps room for so many bytes; returns what gives it back. Throws `StoreFull` beyond 95 % of the budget. */
-  reserve(bytes: number): Promise<() => void>;
+  /**
+   * Keeps room for so many bytes; returns what gives it back. Throws `StoreFull` beyond 95 % of the budget; unless `asks` is false
+   * `usage` tells of it for a while, so that whoever moves bytes away makes room.
+   */
+  reserve(bytes: number, how?: { readonly asks: boolean }): Promise<() => void>;
   /** Takes bytes in. Throws `WrongBytes`, `StoreFull` and what the source throws; then nothing is left of them. */
   receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<Received>;
   /** Takes bytes in that must have this hash, and keeps them. Throws as `receive`. */
@@ -62,7 +65,7 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
   }
 
   return {
-    reserve: (bytes) => account.reserve(bytes),
+    reserve: (bytes, how) => account.reserve(bytes, how),
     receive: (source, how) => receive(source, how, store),
     async fill(hash, source, declaredBytes) {
       const received = await receive(source, { declaredBytes }, store);

@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 export interface Folders {
   readonly blobs: string;
   readonly tmp: string;
+  /** Holds how many bytes an upload lacked room for; its time says when. */
+  readonly wanted: string;
   blob(hash: string): string;
   /** Makes the folder of a blob, durably. */
   madeFor(path: string): Promise<void>;
@@ -19,6 +21,7 @@ export async function openFolders(folder: string): Promise<Folders> {
   return {
     blobs,
     tmp,
+    wanted: join(folder, "wanted"),
     blob: (hash) => join(blobs, hash.slice(0, 2), hash),
     async madeFor(path) {
       const prefix = dirname(path);

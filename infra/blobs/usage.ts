@@ -1,4 +1,4 @@
-import { readdir, stat, statfs } from "node:fs/promises";
+import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { levelOf, type PressureLevel } from "@connect-hub/domain/content";
 import { isErrno, StoreFull } from "./errors.ts";
@@ -11,6 +11,8 @@ export interface Usage {
   /** Bytes that files may take. */
   readonly budget: number;
   readonly level: PressureLevel;
+  /** So many bytes, promised to uploads or asked for by them, lacked room in the last minute; 0 when none did. */
+  readonly wanted: number;
 }
 
 /** A file of the store. */
@@ -35,6 +37,8 @@ const leastScanMs = 1_000;
 const scanShare = 20;
 /** No upload may fill more than this share of the budget. */
 const fullAt = 0.95;
+/** So long an upload that was refused is thought to be tried again. */
+const wantedMs = 60_000;
 
 /** Keeps account of what a store takes and of what was promised room. */
 export class Account {
@@ -57,11 +61,11 @@ export class Account {
     const used = this.#files.blobs + this.#files.tmp;
     const budget = await this.#budgetBytes(used);
     this.#level = levelOf(this.#level, used, budget);
-    return { used, budget, level: this.#level };
+    return { used, budget, level: this.#level, wanted: await this.#wanted() };
   }
 
-  /** Keeps room for an upload; returns what gives it back. Throws `StoreFull`. */
-  async reserve(bytes: number): Promise<() => void> {
+  /** Keeps room; returns what gives it back. Throws `StoreFull`; unless `asks` is false that is remembered, so that room is made. */
+  async reserve(bytes: number, { asks } = { asks: true }): Promise<() => void> {
     this.#reserved += bytes;
     let isHeld = true;
     const release = () => {
@@ -72,7 +76,10 @@ export class Account {
       await this.#scan();
       const budget = await this.#budgetBytes(this.#files.blobs + this.#files.tmp);
       // What was received of a reservation already is in `tmp`, which would count it twice.
-      if (this.#files.blobs + this.#reserved > budget * fullAt) throw new StoreFull();
+      if (this.#files.blobs + this.#reserved > budget * fullAt) {
+        if (asks && bytes <= budget * fullAt) await this.#askForRoom();
+        throw new StoreFull();
+      }
     } catch (error) {
       release();
       throw error;
@@ -83,6 +90,17 @@ export class Account {
   /** So many bytes more, or fewer, than at the last scan. */
   changed(bytes: number): void {
     this.#files.blobs = Math.max(0, this.#files.blobs + bytes);
+  }
+
+  /** On a disk that is full to the last byte it can't be asked; then the level says enough. */
+  async #askForRoom(): Promise<void> {
+    await writeFile(this.#folders.wanted, String(this.#reserved), { mode: 0o600 }).catch(() => undefined);
+  }
+
+  async #wanted(): Promise<number> {
+    const found = await statIfThere(this.#folders.wanted);
+    if (found === undefined || Date.now() - found.mtimeMs > wantedMs) return 0;
+    return Number(await readFile(this.#folders.wanted, "utf8")) || 0;
   }
 
   async #budgetBytes(used: number): Promise<number> {
