@@ -94,7 +94,8 @@ const errorTable = {
     code: 205,
     http: 400,
     retry: false,
-    meaning: "`a` is no position token, or one of a past epoch, or beyond the end of a lane.",
+    meaning:
+      "`a` is no position token, or one of a past epoch, or beyond the end of a lane: forget it, and ask again without.",
   },
 
   WrongCredentials: { code: 301, http: 401, retry: false, meaning: "Unknown e-mail address or wrong password." },

@@ -6,19 +6,14 @@ import { derivedId } from "./derivedId.ts";
 
 // A stored format. `docs/format.md` shows its golden bytes; a change needs `EpochBegan.v2`.
 
-/** The event by which a lane goes on in another epoch. It is of every context, changes no row and nobody is told of it. */
+/**
+ * The event by which a lane goes on in another epoch. Its data is `{epoch, prevEpoch, at}`: both epochs, and the number of the last
+ * commit of the former one, 0 when there was none. It is of every context, changes no row and nobody is told of it.
+ */
 export const epochBeganType = "EpochBegan.v1";
 
 /** The kind of its entry. It is no client's command: its key leaves no row either. */
 const entryKind = "beginEpoch";
-
-/** That a lane goes on in `epoch` after commit `at`, which was of `prevEpoch`; `at` is 0 when there was none. */
-export interface EpochBegan {
-  /** 32 hex digits each. */
-  readonly epoch: string;
-  readonly prevEpoch: string;
-  readonly at: number;
-}
 
 /** What the commit that begins an epoch follows on. */
 export interface EpochEnd {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type DataFolder, openDataFolder, ownerOf, startServers } from "@connect-hub/runtime";
@@ -12,6 +13,7 @@ import { catchUpProblem, waitCaughtUp } from "../catchUp.ts";
 import type { CommandContext } from "../cli.ts";
 import { startDetached } from "../commands/up.ts";
 import { checkout, type HubConfig } from "../config.ts";
+import { inBytes } from "../inBytes.ts";
 import { withLanes } from "../lanes.ts";
 import { withReadTables } from "../readTables.ts";
 import { withRestoreTarget } from "./boxParts.ts";
@@ -56,6 +58,7 @@ export async function restoreBox(
   const wasBegun = readRestoreMarker(folder.path) !== undefined;
   const hadData = wasBegun || existsSync(join(folder.path, "run/connections.json"));
   if (hadData && !options.yes) throw new RestoreFailed(replacing(folder, backup));
+  await assertRoom(backup, folder);
   const ran = ownerOf(folder) !== undefined;
   const marker = writeRestoreMarker(folder.path, backup, lanesOf(config.roomLanes));
   if (ran) say("Stopping the box …");
@@ -87,6 +90,16 @@ function assertFits({ manifest }: CheckedBackup, config: HubConfig): void {
   const known = lanesOf(config.roomLanes);
   const unknown = manifest.lanes.find(({ lane }) => !known.includes(lane));
   if (unknown !== undefined) throw new RestoreFailed(`This version knows no lane ${unknown.lane}; use a newer one.`);
+}
+
+/** What is replaced stays until the end, so what comes needs room beside it. */
+async function assertRoom({ manifest }: CheckedBackup, folder: DataFolder): Promise<void> {
+  const neededBytes = manifest.files.reduce((sum, { size }) => sum + size, spareBytes);
+  const { bavail, bsize } = await statfs(folder.path);
+  if (bavail * bsize >= neededBytes) return;
+  throw new RestoreFailed(
+    `The backup takes ${inBytes(neededBytes)} beside what is there, but ${folder.path} has ${inBytes(bavail * bsize)} free. Nothing was changed.`,
+  );
 }
 
 function replacing(folder: DataFolder, { manifest }: CheckedBackup): string {
@@ -175,4 +188,5 @@ async function fillTables(
   }
 }
 
+const spareBytes = 64 * 1024 * 1024;
 const fillTimeoutMs = 6 * 60 * 60_000;

@@ -1,5 +1,6 @@
 import { readdir, rename, rm, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { inBytes } from "../inBytes.ts";
 import { isThere, makeFolder, syncFolder } from "./backupFiles.ts";
 import { BackupFailed } from "./errors.ts";
 
@@ -31,7 +32,7 @@ export async function openTarget(dir: string, neededBytes: number): Promise<Back
   if (freeBytes < neededBytes + spareBytes) {
     await rm(partial, { recursive: true });
     throw new BackupFailed(
-      `The backup takes about ${inMegabytes(neededBytes + spareBytes)}, but ${dirname(final)} has ${inMegabytes(freeBytes)} free.`,
+      `The backup takes about ${inBytes(neededBytes + spareBytes)}, but ${dirname(final)} has ${inBytes(freeBytes)} free.`,
     );
   }
   return {
@@ -62,8 +63,4 @@ async function foldersIn(root: string): Promise<readonly string[]> {
     ...entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => `${parentPath}/${name}`),
     root,
   ];
-}
-
-function inMegabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1024 ** 2).toLocaleString("en-US")} MiB`;
 }
