@@ -10,12 +10,14 @@ import { Refused, refusalOf } from "./refusals.ts";
 import { whoHas } from "./sessions.ts";
 import { answerOf, type DoorSources } from "./socketDoor.ts";
 import type { ClientCommand } from "./toCommand.ts";
+import { type TransferSlots, whenSent } from "./transferSlots.ts";
 import { type UploadSources, uploadFile } from "./uploadFile.ts";
 
 /** What HTTP requests are answered from. */
 export interface HttpSources extends DoorSources, BytesSources, UploadSources {
   readonly page: HttpResponse;
   readonly readiness: Readiness;
+  readonly downloads: TransferSlots;
   /** Throws `Refused` (`TooManyAttempts`, `Unavailable`) when there were too many from this address or for this e-mail. */
   admitAttempt(kind: "register" | "signIn", ip: string, email: string): Promise<void>;
 }
@@ -104,7 +106,14 @@ async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpR
 async function download(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
   const { user } = await whoHas(tokenOf(request), sources.lanes);
   await sources.lanes.waitFor(request.query.get("position") ?? undefined);
-  return downloadFile(request, await readableFile(file, user, sources.lanes), sources);
+  const row = await readableFile(file, user, sources.lanes);
+  const done = sources.downloads.take(user);
+  try {
+    return whenSent(await downloadFile(request, row, sources), done);
+  } catch (error) {
+    done();
+    throw error;
+  }
 }
 
 async function forward(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {

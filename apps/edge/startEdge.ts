@@ -22,7 +22,7 @@ import { readiness } from "./readiness.ts";
 import { takeMessage } from "./socketDoor.ts";
 import { type Sockets, sockets } from "./sockets.ts";
 import { pgTables } from "./tables.ts";
-import { uploadSlots } from "./uploadSlots.ts";
+import { downloadSlots, uploadSlots } from "./transferSlots.ts";
 
 /** The edge at work. */
 export interface RunningEdge {
@@ -142,6 +142,7 @@ function sourcesOf(parts: {
     blobs,
     nodes: nodeBlobs(placementOf(config, log)),
     uploads: uploadSlots(),
+    downloads: downloadSlots(),
     fileBytes: config.HUB_FILE_BYTES,
     uploadStep: failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]),
     sockets: here,

@@ -12,13 +12,13 @@ import { Refused, refusalOf } from "./refusals.ts";
 import { assertSession, type Who } from "./sessions.ts";
 import { steadyUpload } from "./steadyUpload.ts";
 import type { ClientCommand } from "./toCommand.ts";
-import type { UploadSlots } from "./uploadSlots.ts";
+import type { TransferSlots } from "./transferSlots.ts";
 
 /** What uploads are taken with. */
 export interface UploadSources {
   readonly lanes: EdgeLanes;
   readonly blobs: BlobStore;
-  readonly uploads: UploadSlots;
+  readonly uploads: TransferSlots;
   /** Bytes of one file. */
   readonly fileBytes: number;
   readonly uploadStep?: ((name: UploadStep) => void | Promise<void>) | undefined;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect as connectTcp } from "node:net";
@@ -396,6 +397,25 @@ describe("limits", () => {
     expect((await upload(ada, room, randomBytes(1))).status).toBe(201);
     for (const tcp of slow) tcp.destroy();
   });
+});
+
+test("one person has at most 32 downloads at once, and who goes away has none", async () => {
+  const { file } = await posted(randomBytes(16 * MiB));
+  const unread = await Promise.all(
+    Array.from({ length: 32 }, async () => {
+      const tcp = connectTcp(edge.port, "127.0.0.1");
+      tcp.on("error", () => undefined);
+      tcp.write(`GET /v1/files/${file} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${ada.token}\r\n\r\n`);
+      await once(tcp, "readable");
+      return tcp;
+    }),
+  );
+  expect(await hashOf(ada, file)).toBe("Busy");
+  expect(await hashOf(bob, file)).toMatch(/^[0-9a-f]{64}$/);
+  for (const tcp of unread) tcp.destroy();
+  await vi.waitFor(async () => expect(await hashOf(ada, file)).toMatch(/^[0-9a-f]{64}$/));
+  for (let at = 0; at < 33; at++) await download(ada, file, {}, "HEAD");
+  expect(await hashOf(ada, file)).toMatch(/^[0-9a-f]{64}$/);
 });
 
 describe("bytes that are not here", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { uploadSlots, uploadsOfOne } from "./uploadSlots.ts";
+import { uploadSlots, uploadsOfOne } from "./transferSlots.ts";
 
 const busy = expect.objectContaining({ wire: expect.objectContaining({ name: "Busy" }) });
 
