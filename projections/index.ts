@@ -6,7 +6,9 @@ export { type Projector, type ProjectorNews, type ProjectorOptions, startProject
 export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
 export {
   type BlobPlaces,
+  type BlobSummary,
   blobPlaces,
+  blobsAfter,
   bytesOnNodes,
   type ContentNode,
   contentNodes,

@@ -91,6 +91,26 @@ export async function blobPlaces(db: Kysely<ContentTables>, hashes: readonly str
   return [...places.values()];
 }
 
+/** Bytes with the number of their replicas. */
+export interface BlobSummary {
+  readonly hash: string;
+  readonly size: number;
+  readonly refs: number;
+  readonly local: boolean;
+  readonly replicas: number;
+}
+
+/** At most `limit` blobs after that hash, in the order of their hashes; the empty text for the first ones. */
+export async function blobsAfter(db: Kysely<ContentTables>, hash: string, limit: number): Promise<BlobSummary[]> {
+  return db
+    .selectFrom("content.blobs")
+    .select(["hash", "size", "refs", "local", "replicas"])
+    .where("hash", ">", hash)
+    .orderBy("hash")
+    .limit(limit)
+    .execute();
+}
+
 /** The file with this id, or all files with these bytes; the newest first. */
 export async function filesOf(db: Kysely<ContentTables>, idOrHash: string): Promise<FileRecord[]> {
   return db

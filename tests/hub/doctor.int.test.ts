@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,6 +128,16 @@ test("a box that never ran fails without looking for what isn't there", async ()
   expect(code).toBe(exitCodes.failed);
   expect(said).toContain("npm run hub -- up");
   rmSync(elsewhere, { recursive: true });
+});
+
+test("bytes that are nowhere fail", async () => {
+  const hash = await box.upload(randomBytes(1_000));
+  await vi.waitFor(async () => expect(await box.placesOf(hash)).toBeDefined(), { timeout: 10_000 });
+  expect((await ills()).ills).toEqual([]);
+  await box.store.drop(hash);
+  expect((await ills()).ills).toMatchObject([{ check: "bytes", says: "1 of files, 1 of them nowhere" }]);
+  await box.upload(randomBytes(1_000));
+  await pool.query("delete from content.blobs where hash = $1", [hash]);
 });
 
 test("a node that shows another host key, half files of the dead, and placement away: each is told of", async () => {

@@ -1,9 +1,8 @@
-import { openBlobStore } from "@connect-hub/blobs";
 import { type BlobPlaces, blobPlaces, contentNodes, type FileRecord, filesOf } from "@connect-hub/projections";
-import { processNames } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { type Connections, readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
+import { storeOf } from "../contentStore.ts";
 import { withContentTables } from "../contentTables.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { inBytes } from "../inBytes.ts";
@@ -58,9 +57,8 @@ async function whereabouts(wanted: string, connections: Connections): Promise<Wh
   return { files, blob: { hash, size, here: await isHere(place, connections), promised: local, replicas } };
 }
 
-async function isHere({ hash, size }: BlobPlaces, { content }: Connections): Promise<boolean> {
-  const store = await openBlobStore({ folder: content.dir, owner: processNames() });
-  return (await store.sizeOf(hash)) === size;
+async function isHere({ hash, size }: BlobPlaces, connections: Connections): Promise<boolean> {
+  return (await (await storeOf(connections)).sizeOf(hash)) === size;
 }
 
 function whereaboutsText({ files, blob }: Whereabouts): string {

@@ -1,28 +1,28 @@
 import { readFileSync } from "node:fs";
-import { openBlobStore } from "@connect-hub/blobs";
 import { type ContentNode, contentNodes } from "@connect-hub/projections";
-import { processNames } from "@connect-hub/runtime";
 import { connectNode } from "@connect-hub/ssh";
 import type { Connections } from "../box/connections.ts";
+import { storeOf } from "../contentStore.ts";
 import { withContentTables } from "../contentTables.ts";
 import { inBytes } from "../inBytes.ts";
 import { placementStatus } from "../placementStatus.ts";
+import { bytesFindings } from "./bytes.ts";
 import { examine, type Finding, fail, ok, warn } from "./finding.ts";
 
 /** How full the disk for files is, what was left half done there, whether placement works, and whether each node can be used. */
 export async function examineContent(connections: Connections): Promise<readonly Finding[]> {
   const looks = [
     examine("files", "See that the folder can be read and written by this user.", () => storeFindings(connections)),
+    examine("bytes", "See: npm run hub -- projections list", () => bytesFindings(connections)),
     examine("placement", "See: npm run hub -- status", () => placementFinding(connections)),
     examine("nodes", "See: npm run hub -- projections list", () => nodeFindings(connections)),
   ];
   return (await Promise.all(looks)).flat();
 }
 
-async function storeFindings({ content }: Connections): Promise<readonly Finding[]> {
-  const { dir, bytes, reserveBytes } = content;
-  const budget = { budgetBytes: bytes ?? undefined, reserveBytes: reserveBytes ?? undefined };
-  const store = await openBlobStore({ folder: dir, owner: processNames(), ...budget });
+async function storeFindings(connections: Connections): Promise<readonly Finding[]> {
+  const { dir } = connections.content;
+  const store = await storeOf(connections);
   const { used, budget: allowed, level } = await store.usage();
   const says = `${inBytes(used)} of ${inBytes(allowed)} in ${dir}, level ${level}`;
   const more = "Add a node, or room: npm run hub -- node add";
