@@ -86,8 +86,8 @@ async function roomLane(): Promise<MemoryLane> {
   return lane;
 }
 
-/** Two blobs, of which one was moved to a node. */
-async function contentLane(): Promise<MemoryLane> {
+/** Two blobs, of which one was moved to a node; `isKept`: then an upload brought it again. */
+async function contentLane({ isKept = false } = {}): Promise<MemoryLane> {
   const lane = memoryLane({ id: "content.0", epoch: "c".repeat(32) });
   const log = new LogBuilder({ lane: "content.0", epoch: "c".repeat(32), model: contentModel, vault: memoryVault() });
   const claimed = (id: string, content: Uint8Array) => ({
@@ -108,6 +108,8 @@ async function contentLane(): Promise<MemoryLane> {
       [{ type: "LocalCopyDropped.v1", subject: moved, by: "placement", data: {} }],
     ]),
   );
+  const kept = { type: "LocalCopyKept.v1", subject: moved, by: "ann", data: {} };
+  if (isKept) lane.appendForeign(await log.commit([[kept]]));
   return lane;
 }
 
@@ -152,6 +154,14 @@ describe("a backup", () => {
     const nodes = [{ node: "node-1", name: "name-there" }];
     expect(manifest.elsewhere).toEqual([{ hash: hashOf(bytes.moved), size: bytes.moved.length, nodes }]);
     expect(manifest.vault.keys).toBe(3);
+  });
+
+  test("is taken also when bytes that the log promises here are on a node alone", async () => {
+    const lane = await contentLane({ isKept: true });
+    const lanes = [...sources.lanes.slice(0, 1), { lane, bytes: 1_000, reacted: async () => 3 }];
+    const { elsewhere } = await takeBackup(at("kept"), { ...sources, lanes }, { signal });
+    expect(elsewhere).toMatchObject([{ hash: hashOf(bytes.moved), nodes: [{ node: "node-1" }] }]);
+    rmSync(at("kept"), { recursive: true });
   });
 
   test("is for its owner alone", () => {

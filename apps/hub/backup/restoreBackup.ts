@@ -153,9 +153,12 @@ async function noteReactors(
   }
 }
 
-/** Removes the bytes that no backed-up commit promises: files that came after the backup. */
+/** Removes the bytes that no backed-up file has. A copy of what nodes have stays: nobody has asked them whether they still do. */
 async function removeOtherBytes({ manifest }: CheckedBackup, { contentDir }: RestoreTarget): Promise<void> {
-  const promised = new Set(manifest.files.map(({ path }) => path));
+  const promised = new Set([
+    ...manifest.files.map(({ path }) => path),
+    ...manifest.elsewhere.map(({ hash }) => blobFile(hash)),
+  ]);
   for (const { hash } of await blobsIn(contentDir)) {
     if (!promised.has(blobFile(hash))) await rm(join(contentDir, blobFile(hash)));
   }

@@ -162,18 +162,19 @@ async function copyPromised(folder: string, contentDir: string, content: MemoryT
     if (local.delete(hash)) entries.push({ path: blobFile(hash), size, sha256: hash });
     else await rm(join(folder, blobFile(hash)));
   }
-  const [missing] = local;
+  const nodes = new Map<string, { node: string; name: string }[]>();
+  for (const { hash, node, name } of content.rows("replicas")) {
+    nodes.set(String(hash), [...(nodes.get(String(hash)) ?? []), { node: String(node), name: String(name) }]);
+  }
+  // An upload of bytes that were being dropped may have promised them anew, just before they went.
+  const missing = [...local].find((hash) => !nodes.has(hash));
   if (missing !== undefined) {
     throw new BackupFailed(
       `The bytes ${missing} were moved away while the backup was taken, or are lost; take it again.`,
     );
   }
-  const nodes = new Map<string, { node: string; name: string }[]>();
-  for (const { hash, node, name } of content.rows("replicas")) {
-    nodes.set(String(hash), [...(nodes.get(String(hash)) ?? []), { node: String(node), name: String(name) }]);
-  }
   const elsewhere = blobs
-    .filter((row) => row.local !== true && Number(row.refs) > 0)
+    .filter((row) => (row.local !== true || local.has(String(row.hash))) && Number(row.refs) > 0)
     .map((row) => ({ hash: String(row.hash), size: Number(row.size), nodes: nodes.get(String(row.hash)) ?? [] }));
   return { entries: entries.sort((a, b) => (a.path < b.path ? -1 : 1)), elsewhere };
 }
