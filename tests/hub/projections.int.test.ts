@@ -81,11 +81,13 @@ test("wait-caught-up ends when the tables have the log, and lag and list show it
   expect((await hubJson("projections", "lag")).json).toMatchObject([
     { lane: "accounts.0", n: 0, head: 0, behind: 0 },
     { projection: "rooms", lane: "rooms.0", n: commits, head: commits, behind: 0, generation: 0, halted: null },
+    { lane: "content.0", n: 0, head: 0, behind: 0 },
   ]);
   const { json } = await hubJson("projections", "list");
   expect(json).toMatchObject([
     { lane: "accounts.0" },
     { lane: "rooms.0", n: commits, epoch: lane.epoch, halted: null },
+    { lane: "content.0" },
   ]);
   expect((await hub("projections", "list")).said).toContain("working");
 });
@@ -95,6 +97,7 @@ test("the digest is the fold of the log's, and stays the same through a rebuild"
   expect(before.positions).toMatchObject([
     { lane: "accounts.0", n: 0 },
     { lane: "rooms.0", n: commits },
+    { lane: "content.0", n: 0 },
   ]);
   expect(before.tables.find(({ table }: { table: string }) => table === "chat.room_events").rows).toBe(commits);
   expect((await hubJson("digest", "--fold")).json).toEqual({ ...before, fold: { same: true } });
@@ -108,7 +111,7 @@ test("the digest is the fold of the log's, and stays the same through a rebuild"
 test("a projection that is none is a usage error that names those there are", async () => {
   const { code, complaints } = await hub("projections", "rebuild", "rooms", "search");
   expect(code).toBe(exitCodes.badSettingOrUsage);
-  expect(complaints).toContain('There is no projection "search", only accounts, rooms.');
+  expect(complaints).toContain('There is no projection "search", only accounts, rooms, content.');
 });
 
 test("tables that are not the fold of the log fail, with the first row that differs", async () => {

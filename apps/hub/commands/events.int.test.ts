@@ -110,6 +110,7 @@ test("verify reads the whole log, and finds what does not belong in it", async (
   expect(JSON.parse(whole.said[0] ?? "")).toMatchObject([
     { lane: "accounts.0", commits: 0, events: 0 },
     { lane: "rooms.0", commits: 12, events: 12, head: prevHash },
+    { lane: "content.0", commits: 0, events: 0 },
   ]);
   prevHash = "f".repeat(64);
   await append(13);
