@@ -201,9 +201,10 @@ test("a backup that is taken while people talk is the box as it was, on an empty
   const wanted = await tablesAt("first", taken.lanes);
 
   // On an empty folder.
-  expect((await hub("second", "restore", dir)).code).toBe(exitCodes.done);
+  const restored = await hubJson("second", "restore", dir);
   expect(await hub("second", "up")).toMatchObject({ code: exitCodes.done });
   expect(await digestsOf("second")).toEqual(wanted);
+  expect((await hubJson("second", "digest")).digest).toBe(restored.digest);
   await expectWhole("second");
   const there = await addressOf("second");
   expect(await download(there, ada.session, id)).toEqual(file);

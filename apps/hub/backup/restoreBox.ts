@@ -11,6 +11,7 @@ import { serversOptions } from "../box/serveBox.ts";
 import { stopBox } from "../box/stopBox.ts";
 import { catchUpProblem, waitCaughtUp } from "../catchUp.ts";
 import type { CommandContext } from "../cli.ts";
+import { digestNow } from "../commands/digest.ts";
 import { startDetached } from "../commands/up.ts";
 import { checkout, type HubConfig } from "../config.ts";
 import { inBytes } from "../inBytes.ts";
@@ -35,6 +36,8 @@ export interface RestoredBox {
   /** When the backup was taken. */
   readonly createdAt: string;
   readonly lanes: readonly { readonly lane: LaneId; readonly n: number; readonly epoch: string }[];
+  /** What `hub digest` says of the filled tables; null when they are not filled yet. */
+  readonly digest: string | null;
   /** Where it serves again; null when it did not run before. */
   readonly address: string | null;
   /** Of the start; 0 when it serves, or was not started. */
@@ -67,13 +70,13 @@ export async function restoreBox(
     if (!wasBegun) removeRestoreMarker(folder.path);
     throw new RestoreFailed(`Process ${stopped.pid} does not stop, so nothing was restored; see ${folder.logs}.`);
   }
-  await withServersAlone(config, folder, options, async (connections) => {
+  const digest = await withServersAlone(config, folder, options, async (connections) => {
     await replaceAll(backup, { connections, marker, folder, wasBegun }, options);
-    await fillTables(context, { connections, folder }, options);
+    return fillTables(context, { connections, folder }, options);
   });
   const lanes = backup.manifest.lanes.map(({ lane, n }) => ({ lane, n, epoch: marker.epochs[lane] ?? "" }));
   const { createdAt } = backup.manifest;
-  const restored = { dataFolder: folder.path, createdAt, lanes, address: null, exitCode: 0 };
+  const restored = { dataFolder: folder.path, createdAt, lanes, digest, address: null, exitCode: 0 };
   if (!ran) return restored;
   say("Starting the box again …");
   const state = await startDetached(folder.path, join(folder.logs, "hub.log"));
@@ -106,12 +109,12 @@ function replacing(folder: DataFolder, { manifest }: CheckedBackup): string {
   return `There is a box in ${folder.path}. All that it has would be replaced by the backup of ${manifest.createdAt}, and what came later would be gone. Say so by: --yes`;
 }
 
-async function withServersAlone(
+async function withServersAlone<T>(
   config: HubConfig,
   folder: DataFolder,
   { say, signal }: RestoreBoxOptions,
-  work: (connections: Connections) => Promise<void>,
-): Promise<void> {
+  work: (connections: Connections) => Promise<T>,
+): Promise<T> {
   await endLeftoverApps(config.processes, folder);
   say("Starting the servers …");
   const ports = await doorPorts(config);
@@ -119,7 +122,7 @@ async function withServersAlone(
   try {
     const connections = connectionsOf(servers, config, folder, ports);
     writeConnections(folder.path, connections);
-    await work(connections);
+    return await work(connections);
   } finally {
     await servers.close();
   }
@@ -156,12 +159,15 @@ interface Parts {
   readonly folder: DataFolder;
 }
 
-/** Lets the projector alone fill the tables: writers and edges would keep in memory whatever is not in them yet. */
+/**
+ * Lets the projector alone fill the tables: writers and edges would keep in memory whatever is not in them yet. The digest of what
+ * is in them then, or null when it took too long.
+ */
 async function fillTables(
   context: CommandContext,
   { connections, folder }: Parts,
   { say, onProgress, signal }: RestoreBoxOptions,
-): Promise<void> {
+): Promise<string | null> {
   say("Filling the tables …");
   const projector = { name: "projector", apps: ["projector"] as const };
   const appsFolder = join(checkout, "apps");
@@ -174,6 +180,7 @@ async function fillTables(
     onChange: () => {},
     signal,
   });
+  let digest: string | null = null;
   const onLook = (done: number, total: number) => onProgress?.("commits in the tables", done, total);
   try {
     await withReadTables(context, (tables) =>
@@ -181,11 +188,13 @@ async function fillTables(
         const result = await waitCaughtUp({ tables, lanes, timeoutMs: fillTimeoutMs, signal, onLook });
         // What is missing is filled when the box is started.
         if (result.outcome !== "caughtUp") say(catchUpProblem(result));
+        else digest = (await digestNow(tables)).digest;
       }),
     );
   } finally {
     await apps.close();
   }
+  return digest;
 }
 
 const spareBytes = 64 * 1024 * 1024;

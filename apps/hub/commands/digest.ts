@@ -44,14 +44,15 @@ export function registerDigest(program: Command, context: CommandContext): void 
     .option("--json", "for programs")
     .action((options: DigestOptions) =>
       withReadTables(context, async (tables, connections) => {
-        const report = options.fold === true ? await withFold(context, tables, connections) : await plain(tables);
+        const report = options.fold === true ? await withFold(context, tables, connections) : await digestNow(tables);
         console.log(options.json === true ? JSON.stringify(report, undefined, 2) : reportText(report));
         if (report.fold?.same === false) context.exitWith(exitCodes.failed);
       }),
     );
 }
 
-async function plain(tables: readonly ReadTables[]): Promise<DigestReport> {
+/** What the tables hold now, without a look at the log. */
+export async function digestNow(tables: readonly ReadTables[]): Promise<DigestReport> {
   return reportOf(await Promise.all(tables.map((one) => inSnapshot(one, (snapshot) => partOf(one, snapshot)))));
 }
 

@@ -50,8 +50,16 @@ export function registerRestore(program: Command, context: CommandContext): void
     });
 }
 
-function restoredText({ createdAt, lanes, address, dataFolder }: Awaited<ReturnType<typeof restoreBox>>): string {
+function restoredText({
+  createdAt,
+  lanes,
+  digest,
+  address,
+  dataFolder,
+}: Awaited<ReturnType<typeof restoreBox>>): string {
   const commits = lanes.reduce((sum, { n }) => sum + n, 0);
   const next = address === null ? "Start it by: npm run hub -- up" : `It serves again at ${address}.`;
-  return `The box in ${dataFolder} is as it was at ${createdAt}, with ${commits} commits in ${lanes.length} lanes. ${next}`;
+  const tables =
+    digest === null ? "The tables are filled when it is started." : `The digest of its tables is ${digest}.`;
+  return `The box in ${dataFolder} is as it was at ${createdAt}, with ${commits} commits in ${lanes.length} lanes. ${tables} ${next}`;
 }
