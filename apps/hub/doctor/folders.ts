@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { readRestoreMarker } from "../backup/restoreMarker.ts";
 import { inBytes } from "../inBytes.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
@@ -7,7 +8,7 @@ const gigabyte = 1024 ** 3;
 const scarceBytes = 2 * gigabyte;
 const emptyBytes = gigabyte / 4;
 
-/** The rights of the data folder and of the secrets in it, and what its disk has free. Changes nothing. */
+/** The rights of the data folder and of the secrets in it, a restore that broke off, and what its disk has free. Changes nothing. */
 export function examineFolders(dataDir: string): readonly Finding[] {
   const secrets = join(dataDir, "secrets");
   // As root, PostgreSQL's account must pass through the data folder.
@@ -18,6 +19,11 @@ export function examineFolders(dataDir: string): readonly Finding[] {
   if (lstatSync(secrets, { throwIfNoEntry: false })?.isDirectory() === true) {
     const open = readdirSync(secrets).map((name) => rightsOf(`secrets/${name}`, join(secrets, name), 0o600));
     findings.push(...open.filter(({ state }) => state !== "ok"));
+  }
+  const marker = readRestoreMarker(dataDir);
+  if (marker !== undefined) {
+    const says = `one that was begun at ${marker.startedAt} was not finished: nothing is served`;
+    findings.push(fail("restore", says, `npm run hub -- restore --yes ${marker.backup}`));
   }
   return [...findings, freeOn(dataDir)];
 }
