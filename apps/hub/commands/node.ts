@@ -120,7 +120,7 @@ async function list(context: CommandContext, json: boolean): Promise<void> {
     const { upBytesPerSecond = null, downBytesPerSecond = null, freeBytes = null, lastError = null } = seen ?? {};
     return {
       ...node,
-      state: seen?.state ?? "unknown",
+      state: seen?.state ?? (status === undefined ? "unknown" : "untried"),
       blobs,
       bytes,
       freeBytes,
