@@ -177,6 +177,12 @@ export class NodeClient {
       }
     })();
     this.#links.set(purpose, connecting);
+    const onClosed = (error: NodeError | undefined) => {
+      // Nothing may have been under way that would have told.
+      if (error !== undefined && this.#links.get(purpose) === connecting)
+        this.#failed(purpose, error, { connecting, isConnected: true });
+    };
+    connecting.then(({ closed }) => closed.then(onClosed)).catch(() => undefined);
     return connecting;
   }
 

@@ -166,6 +166,17 @@ test.each(["move.opened", "move.copied", "move.readBack"] as const)(
   },
 );
 
+test("a node that goes while nothing is asked of it is down at once, and up when it is back", async () => {
+  const placement = await box.startPlacement();
+  await box.addNode("bad", bad.target);
+  const state = async () => (await placement.nodes())[0]?.state;
+  await vi.waitFor(async () => expect(await state()).toBe("up"), within);
+  bad.signal("SIGKILL");
+  await vi.waitFor(async () => expect(await state()).toBe("down"), { timeout: 1_000, interval: 5 });
+  await expectTrouble(placement, "bad", "NodeCut");
+  await vi.waitFor(async () => expect(await state()).toBe("up"), within);
+});
+
 test("while every node is frozen, what was moved is unavailable, and it is there again with them", async () => {
   const placement = await box.startPlacement();
   await box.addNode("bad", bad.target);
