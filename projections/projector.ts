@@ -6,6 +6,7 @@ import {
   factsVersionOf,
   type Lane,
   LogUnavailable,
+  pause,
   type Vault,
   VaultUnavailable,
 } from "@connect-hub/domain/kernel";
@@ -13,7 +14,6 @@ import type { LaneId } from "@connect-hub/domain/values";
 import type { Applier } from "./applier.ts";
 import { checkCheckpoint } from "./commitChecks.ts";
 import { Overtaken } from "./overtaken.ts";
-import { pause } from "./pause.ts";
 import { ProjectorSession } from "./projectorSession.ts";
 
 /** What a projector tells its app, for the log. */

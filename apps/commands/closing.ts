@@ -1,12 +1,12 @@
 import { accountModel, type ClosingPorts, closeAccountFully } from "@connect-hub/domain/account";
-import { type FactSource, type Lane, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
+import { type FactSource, type Lane, pause, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
 import { kyselyOver, type PostgresPool } from "@connect-hub/postgres";
 import { type ChatTables, roomsOfUser } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
-import { type KeptLane, pause } from "./keepLane.ts";
+import type { KeptLane } from "./keepLane.ts";
 import { sendWithin } from "./sendWithin.ts";
 
 export interface ClosingOptions {
@@ -43,7 +43,7 @@ function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions
     const giveUpAt = Date.now() + reachTimeoutMs;
     while ((await source.load(lane.id, [])).checkpoint.n < n) {
       if (signal?.aborted || Date.now() > giveUpAt) throw new Error(`the read tables of ${lane.id} lag`);
-      await pause(reachPollMs, signal ?? new AbortController().signal);
+      await pause(reachPollMs, signal);
     }
   };
   return {

@@ -1,5 +1,5 @@
 import { type ContentPorts, fileReactionTypes, followMessage, settleClaim } from "@connect-hub/domain/content";
-import { type Lane, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
+import { type Lane, pause, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
@@ -7,7 +7,7 @@ import { kyselyOver, orUnavailable, type PostgresPool } from "@connect-hub/postg
 import { type ContentTables, dueClaims } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
-import { type KeptLane, pause } from "./keepLane.ts";
+import type { KeptLane } from "./keepLane.ts";
 import { sendWithin } from "./sendWithin.ts";
 
 export interface FilesOptions {

@@ -6,6 +6,7 @@ import {
   type Lane,
   LaneWriter,
   type LaneWriterOptions,
+  pause,
   subjects,
 } from "@connect-hub/domain/kernel";
 import { type NatsLink, subscribeLive } from "@connect-hub/jetstream";
@@ -150,20 +151,6 @@ async function silence({ link, prefix, lane }: KeepLaneOptions, signal: AbortSig
   const quietMs = silentAfterMs + Math.random() * jitterMs;
   while (!signal.aborted && Date.now() - heardAt < quietMs) await pause(100, signal);
   listening.unsubscribe();
-}
-
-/** Resolves after `ms`, or when `signal` aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, ms));
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }
 
 const silentAfterMs = 3_000;

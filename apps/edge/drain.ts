@@ -1,3 +1,4 @@
+import { pause } from "@connect-hub/domain/kernel";
 import type { Connection } from "./connection.ts";
 
 /** Sockets that are turned away at a time, and the pause between. */
@@ -11,7 +12,7 @@ export async function turnAway(connections: readonly Connection[]): Promise<void
   for (let at = 0; at < connections.length; at += batch) {
     for (const connection of connections.slice(at, at + batch))
       connection.end("ShuttingDown", Math.round(Math.random() * spreadMs));
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs);
   }
   await Promise.all(connections.map((connection) => connection.whenClosed));
 }

@@ -1,6 +1,6 @@
 import type { BlobStore, Received } from "@connect-hub/blobs";
 import type { UploadStep } from "@connect-hub/domain/content";
-import type { CommandReply } from "@connect-hub/domain/kernel";
+import { type CommandReply, pause } from "@connect-hub/domain/kernel";
 import { isRetryable, type JsonObject } from "@connect-hub/domain/values";
 import { errorEntry } from "@connect-hub/protocol";
 import type { HttpRequest } from "@connect-hub/uws";
@@ -89,7 +89,7 @@ async function claim(
     });
     if (!("refused" in reply) || isRefusedForGood(reply) || Date.now() > giveUpAt) return reply;
     const waitMs = errorEntry(reply.refused.code).afterMs ?? 0;
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    await pause(waitMs);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Lane } from "@connect-hub/domain/kernel";
+import { type Lane, pause } from "@connect-hub/domain/kernel";
 import { headsOf, type LaneLag, lagsOf, type ReadTables } from "./readTables.ts";
 
 export interface CatchUpOptions {
@@ -31,7 +31,7 @@ export async function waitCaughtUp(options: CatchUpOptions): Promise<CatchUp> {
     if (lags.some(({ behind, halted }) => behind > 0 && halted !== null)) return { outcome: "halted", lanes: lags };
     if (signal.aborted) return { outcome: "interrupted", lanes: lags };
     if (Date.now() >= giveUpAt) return { outcome: "timedOut", lanes: lags };
-    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+    await pause(lookEveryMs);
   }
 }
 

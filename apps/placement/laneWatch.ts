@@ -1,4 +1,4 @@
-import { decodeCommit, type Lane } from "@connect-hub/domain/kernel";
+import { decodeCommit, type Lane, pause } from "@connect-hub/domain/kernel";
 
 export interface LaneWatchOptions {
   readonly lane: Lane;
@@ -46,17 +46,4 @@ function typesIn(bytes: Uint8Array, types: readonly string[]): readonly string[]
   if (!types.some((type) => text.includes(type))) return [];
   const events = decodeCommit(bytes).entries.flatMap((entry) => entry.events);
   return events.map(({ type }) => type).filter((type) => types.includes(type));
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
-  });
 }

@@ -1,3 +1,4 @@
+import { pause } from "./pause.ts";
 import type { AppendRefusal, Lane } from "./ports.ts";
 
 /** `lost`: other bytes stand at that number, so another writer has the lane; or the lane is in another epoch. */
@@ -28,7 +29,7 @@ export async function appendSurely(
       // A refusal is certain only if no earlier sending of the same bytes may still land.
       if (attempt === 0) return outcome;
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(20 * 2 ** attempt, 1_000)));
+    await pause(Math.min(20 * 2 ** attempt, 1_000));
   }
   return "lost";
 }

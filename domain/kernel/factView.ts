@@ -1,6 +1,7 @@
 import type { LaneId } from "../values/ids.ts";
 import { applyChange, type Change } from "./change.ts";
 import { type FactRef, type Facts, factRef, type Row, refOfRow, type Table } from "./fact.ts";
+import { pause } from "./pause.ts";
 import { type Checkpoint, type FactSource, FactsUnavailable } from "./ports.ts";
 import { RowCache } from "./rowCache.ts";
 
@@ -129,7 +130,7 @@ export class FactView implements Facts {
       }
       if (Date.now() >= giveUpAt)
         throw new FactsUnavailable(`the read tables of ${this.#options.lane} are being rebuilt`);
-      await new Promise((resolve) => setTimeout(resolve, behindPollMs));
+      await pause(behindPollMs);
     }
   }
 

@@ -1,5 +1,6 @@
 import { decodePosition } from "../values/position.ts";
 import { type FactRef, type Row, type Schema, splitRef, type Table } from "./fact.ts";
+import { pause } from "./pause.ts";
 import { type FactSource, FactsUnavailable, type Lane } from "./ports.ts";
 import { epoch8 } from "./subjects.ts";
 
@@ -110,7 +111,7 @@ class ForeignLane {
         () => 0,
       );
       for (const one of this.#waiting) if (one.n <= n) one.reached();
-      if (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, pollMs));
+      if (this.#waiting.size > 0) await pause(pollMs);
     }
     this.#polling = false;
   }

@@ -19,6 +19,7 @@ export * from "./laneWriterOptions.ts";
 export * from "./liveFrames.ts";
 export * from "./memoryTables.ts";
 export * from "./merkle.ts";
+export * from "./pause.ts";
 export * from "./ports.ts";
 export * from "./reactor.ts";
 export * from "./sealing.ts";

@@ -3,6 +3,7 @@ import { type Commit, decodeCommit } from "./commit.ts";
 import type { ContextModel, DomainEvent } from "./event.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import { FactView } from "./factView.ts";
+import { pause } from "./pause.ts";
 import type { FactSource, Lane, StoredCommit, Vault } from "./ports.ts";
 import { openEvent, sealedKeyIds } from "./sealing.ts";
 
@@ -158,18 +159,6 @@ class RoomTail {
 function firstAfter(events: readonly TailEvent[], n: number): number {
   const index = events.findIndex((event) => event.n > n);
   return index === -1 ? events.length : index;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 const floorPollMs = 250;

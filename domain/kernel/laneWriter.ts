@@ -14,6 +14,7 @@ import type { FactView } from "./factView.ts";
 import { KeyWindow } from "./keyWindow.ts";
 import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
+import { pause } from "./pause.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
 import { EpochOver } from "./ports.ts";
 import { publishFrames } from "./publishFrames.ts";
@@ -103,7 +104,7 @@ export class LaneWriter {
     const giveUpAt = Date.now() + drainMs;
     while (this.#state === "draining" && Date.now() < giveUpAt) {
       if (this.#pending.length === 0 && this.#committing === undefined) break;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
     }
     this.#end("the writer was stopped");
     await this.#committing;

@@ -1,5 +1,6 @@
 import { decodeCommit } from "./commit.ts";
 import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
+import { pause } from "./pause.ts";
 import type { Lane, StoredCommit, Vault } from "./ports.ts";
 import { openEvent, sealedKeyIds } from "./sealing.ts";
 
@@ -122,18 +123,6 @@ function mayMatter({ bytes }: StoredCommit, types: readonly string[] | undefined
   if (types === undefined) return true;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return types.some((type) => text.includes(`"type":"${type}"`));
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 const maxOpen = 64;

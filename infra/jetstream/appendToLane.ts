@@ -1,4 +1,4 @@
-import type { AppendOutcome, Lane } from "@connect-hub/domain/kernel";
+import { type AppendOutcome, type Lane, pause } from "@connect-hub/domain/kernel";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
 import { errors, headers, type Msg } from "@nats-io/nats-core";
 import type { NatsLink } from "./connectNats.ts";
@@ -36,7 +36,7 @@ export function laneAppender(link: NatsLink, target: AppendTarget): Lane["append
     if (outcome === "noStream" && (await target.isOver())) return "epochOver";
     if (outcome === "storeFailed") return (await isFull(target, bytes.length)) ? { refused: "full" } : "unclear";
     if (outcome !== "unclear" && outcome !== "noStream") return outcome;
-    await new Promise((resolve) => setTimeout(resolve, unclearPauseMs));
+    await pause(unclearPauseMs);
     return "unclear";
   };
 }

@@ -1,4 +1,4 @@
-import { LogUnavailable } from "@connect-hub/domain/kernel";
+import { LogUnavailable, pause } from "@connect-hub/domain/kernel";
 import { createInbox, errors, type NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { LogServerTooOld } from "./errors.ts";
@@ -88,7 +88,7 @@ async function connectByDeadline(options: ConnectOptions): Promise<NatsConnectio
       if (refused) throw new LogUnavailable(`The NATS server refused the user "${user ?? ""}".`, { cause });
       if (Date.now() + 100 >= endsAt)
         throw new LogUnavailable(`No NATS server answers at ${servers.join(", ")}.`, { cause });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
     }
   }
 }

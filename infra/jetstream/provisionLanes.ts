@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
+import { LogUnavailable, pause, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import { checkLane } from "./checkLane.ts";
@@ -38,7 +38,7 @@ export async function provisionLanes(link: NatsLink, options: ProvisionOptions):
       if (cause instanceof LaneCountFixed) throw cause;
       const isFinal = cause instanceof JetStreamApiError;
       // A cluster may leave the second of two equal requests at one time without an answer (seen on 2.15.1).
-      if (!isFinal && Date.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      if (!isFinal && Date.now() < endsAt) await pause(pauseMs);
       else throw new LogUnavailable(`The lanes could not be made${isFinal ? `: ${cause.message}` : ""}.`, { cause });
     }
   }

@@ -1,4 +1,4 @@
-import { EpochOver, type StoredCommit } from "@connect-hub/domain/kernel";
+import { EpochOver, pause, type StoredCommit } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
 import type { NatsLink } from "./connectNats.ts";
@@ -31,7 +31,7 @@ export async function* readLane(
   while (!signal.aborted) {
     const pull = await tryToOpen(link, target, next, signal);
     if (pull === undefined) {
-      await pause(link, signal);
+      await moment(link, signal);
       continue;
     }
     try {
@@ -77,15 +77,7 @@ function contiguousPart(commits: readonly StoredCommit[], next: number): readonl
 }
 
 /** A moment, or shorter when the signal aborts; and then until the connection stands. */
-async function pause(link: NatsLink, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, retryPauseMs);
-    signal.addEventListener("abort", end);
-  });
+async function moment(link: NatsLink, signal: AbortSignal): Promise<void> {
+  await pause(retryPauseMs, signal);
   if (!signal.aborted) await link.whenConnected(retryPauseMs);
 }

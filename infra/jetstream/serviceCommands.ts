@@ -1,4 +1,4 @@
-import { type Command, type CommandReply, decodeBeat, subjects } from "@connect-hub/domain/kernel";
+import { type Command, type CommandReply, decodeBeat, pause, subjects } from "@connect-hub/domain/kernel";
 import { isRetryable, type LaneId } from "@connect-hub/domain/values";
 import { commandSender } from "./commandSender.ts";
 import type { NatsLink } from "./connectNats.ts";
@@ -72,17 +72,4 @@ export function serviceCommands(link: NatsLink, options: ServiceCommandsOptions)
       sender.close();
     },
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
-  });
 }

@@ -1,4 +1,4 @@
-import { decodeCommit, type Lane } from "@connect-hub/domain/kernel";
+import { decodeCommit, type Lane, pause } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 
 /**
@@ -34,7 +34,5 @@ async function instantOf(lane: Lane, n: number): Promise<number> {
   const stored = n === 0 ? undefined : await lane.readAt(n);
   return stored === undefined ? 0 : Date.parse(decodeCommit(stored.bytes).at);
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 /** Writers whose clock is further off than this step down. */
 const clockToleranceMs = 2_000;
