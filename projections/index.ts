@@ -18,6 +18,7 @@ export {
 export {
   activeNodes,
   blobsByHash,
+  type Claim,
   dueClaims,
   fileById,
   type StoredBlob,

@@ -1,8 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type RunningCommands, readCommandsConfig, startCommands } from "@connect-hub/commands";
-import { type Command, type CommandReply, decodeCommit, derivedId, laneOf, subjects } from "@connect-hub/domain/kernel";
+import {
+  type Command,
+  type CommandReply,
+  decodeCommit,
+  derivedId,
+  encodeBeat,
+  laneOf,
+  subjects,
+} from "@connect-hub/domain/kernel";
 import { type JsonObject, type LaneId, uuidV7Time } from "@connect-hub/domain/values";
-import { type CommandSender, commandSender, openLane } from "@connect-hub/jetstream";
+import { type CommandSender, commandSender, natsLiveBus, openLane } from "@connect-hub/jetstream";
 import { kyselyOver, openPool, type PostgresPool } from "@connect-hub/postgres";
 import { blobsByHash, type ContentTables, fileById } from "@connect-hub/projections";
 import { type RunningProjectors, readProjectorConfig, startProjectors } from "@connect-hub/projector";
@@ -169,6 +177,47 @@ describe("a posted file", () => {
     const late = { ...made("forwardFile", ana, undefined, { file, room: den }), meta: { mayRead: true } };
     expect(await send("content.0", late)).toMatchObject({ refused: { code: "FileNotFound" } });
   });
+});
+
+describe("while nobody leads a lane of rooms", () => {
+  /** Makes whoever leads the lane believe in another one until it is called off. */
+  async function withoutWriter(lane: LaneId): Promise<() => Promise<void>> {
+    const beat = await box.nextBeat(lane);
+    const other = encodeBeat({ ...beat, term: beat.term + 1, writer: "other" });
+    const tell = () => natsLiveBus(box.link).publish(subjects(box.prefix).beat(lane), other);
+    const telling = setInterval(tell, 200);
+    tell();
+    await vi.waitFor(
+      async () =>
+        expect(await inRoom(den, made("renameRoom", ana, den, { room: den, name: "x" }))).toMatchObject({
+          refused: { code: "Unavailable" },
+        }),
+      { timeout: 10_000 },
+    );
+    return async () => {
+      clearInterval(telling);
+      writers.set(lane, (await box.nextBeat(lane)).writer);
+    };
+  }
+
+  test("more of its claims than a sweep looks at in one go hold up none of the others", async () => {
+    const lane = laneOf("rooms", den, roomLanes);
+    let elsewhere = newId();
+    while (laneOf("rooms", elsewhere, roomLanes) === lane) elsewhere = newId();
+    const restore = await withoutWriter(lane);
+    const stuck = await Promise.all(Array.from({ length: 201 }, () => claim()));
+    const { file } = await claim(ana, elsewhere);
+    await vi.waitFor(async () => expect(await stateOf(file)).toBe("released"), { timeout: 5_000 });
+    expect(await stateOf(stuck[0]?.file ?? "")).toBe("claimed");
+    await restore();
+    await vi.waitFor(
+      async () => {
+        const states = await Promise.all(stuck.map((one) => stateOf(one.file)));
+        expect(states).toEqual(stuck.map(() => "released"));
+      },
+      { timeout: 10_000 },
+    );
+  }, 40_000);
 });
 
 describe("the doors of a writer", () => {

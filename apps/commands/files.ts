@@ -4,7 +4,7 @@ import { roomModel } from "@connect-hub/domain/room";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
 import { kyselyOver, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
-import { type ContentTables, dueClaims } from "@connect-hub/projections";
+import { type Claim, type ContentTables, dueClaims } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
 import type { KeptLane } from "./keepLane.ts";
@@ -46,11 +46,16 @@ export function startClaimSweep(options: FilesOptions): { close(): Promise<void>
 
   async function sweep(): Promise<void> {
     const before = new Date(Date.now() - claimMs).toISOString();
-    const due = await orUnavailable(() => dueClaims(db, before, claimsAtOnce));
-    const settled = await Promise.allSettled(due.map((claim) => settleClaim(claim, ports)));
-    const failures = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
-    if (failures.length > 0)
-      log.warn({ err: failures[0], failed: failures.length, of: due.length }, "claims could not be settled");
+    let after: Claim | undefined;
+    do {
+      const due = await orUnavailable(() => dueClaims(db, { before, limit: claimsAtOnce, after }));
+      const settled = await Promise.allSettled(due.map((claim) => settleClaim(claim, ports)));
+      const failures = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+      if (failures.length > 0)
+        log.warn({ err: failures[0], failed: failures.length, of: due.length }, "claims could not be settled");
+      // Those that can't be settled, as nobody leads their room's lane, hold up no later one.
+      after = due.length < claimsAtOnce ? undefined : due.at(-1);
+    } while (after !== undefined && !stop.signal.aborted);
   }
 
   async function run(): Promise<void> {

@@ -230,12 +230,13 @@ describe("files", () => {
       return { file: id, room: "r1", claimedAt: `2026-11-23T${hour}:00:00.000Z` };
     };
     const before = "2026-11-23T06:30:00.000Z";
-    expect(await dueClaims(content, before, 9)).toEqual([claim("f2", "05"), claim("f1", "06")]);
-    expect(await dueClaims(content, before, 1)).toEqual([claim("f2", "05")]);
+    expect(await dueClaims(content, { before, limit: 9 })).toEqual([claim("f2", "05"), claim("f1", "06")]);
+    expect(await dueClaims(content, { before, limit: 1 })).toEqual([claim("f2", "05")]);
+    expect(await dueClaims(content, { before, limit: 9, after: claim("f2", "05") })).toEqual([claim("f1", "06")]);
     const byKey = openPool(database.url, { name: "test", byKeyOnly: true, max: 1 });
     const { rows } = await byKey.query(
-      "explain select id from content.files where state = 'claimed' and uploaded_at < $1 order by uploaded_at, id limit $2",
-      [before, 9],
+      "explain select id from content.files where state = 'claimed' and uploaded_at < $1 and (uploaded_at, id) > ($2, $3) order by uploaded_at, id limit $4",
+      [before, "-infinity", "", 9],
     );
     await byKey.end();
     expect(JSON.stringify(rows)).toContain("using claims");

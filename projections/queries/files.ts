@@ -87,17 +87,33 @@ export async function storeLevel(
   return row ?? { level: null, n: 0 };
 }
 
-/** Files that were claimed before the instant `before` (ISO) and that nobody has posted, oldest first. */
+/** A file that was claimed, and that nobody has posted. */
+export interface Claim {
+  readonly file: string;
+  readonly room: string;
+  /** The instant of the claim, ISO. */
+  readonly claimedAt: string;
+}
+
+type Place = Pick<Claim, "claimedAt" | "file">;
+
+const first: Place = { claimedAt: "-infinity", file: "" };
+
+/** At most `limit` claims from before the instant `before` (ISO), the oldest first; those that come after `after`, if given. */
 export function dueClaims(
   db: Kysely<ContentTables>,
-  before: string,
-  limit: number,
-): Promise<{ readonly file: string; readonly room: string; readonly claimedAt: string }[]> {
+  {
+    before,
+    limit,
+    after = first,
+  }: { readonly before: string; readonly limit: number; readonly after?: Place | undefined },
+): Promise<Claim[]> {
   return db
     .selectFrom("content.files")
     .select(["id as file", "room_id as room", "uploaded_at as claimedAt"])
     .where("state", "=", "claimed")
     .where("uploaded_at", "<", before)
+    .where(({ eb, refTuple, tuple }) => eb(refTuple("uploaded_at", "id"), ">", tuple(after.claimedAt, after.file)))
     .orderBy("uploaded_at")
     .orderBy("id")
     .limit(limit)
