@@ -5,6 +5,7 @@ import type { ServiceCommand, ServiceCommands } from "@connect-hub/jetstream";
 import { NodeError } from "@connect-hub/ssh";
 import type { Logger } from "pino";
 import { uuidv7 } from "uuidv7";
+import { atLeastSpeed } from "./atLeastSpeed.ts";
 import { BackOff } from "./backOff.ts";
 import { copyBlob } from "./copyBlob.ts";
 import type { NodeClient } from "./nodeClient.ts";
@@ -72,8 +73,7 @@ export class Mover {
   /** Removes the server's copy if the log allows it; whether it is gone by that. Throws what the disk throws. */
   async drop({ hash }: StoredBlob): Promise<boolean> {
     const { store, log, step } = this.#options;
-    const data = { hash, minReplicas: replicasNeeded };
-    const answer = await this.#send({ id: uuidv7(), kind: "dropLocal", subject: hash, data });
+    const answer = await this.#sendDrop(hash);
     if (answer === "closing") return false;
     if (answer !== "done") {
       log.warn({ hash, code: answer }, "the server's copy may not be dropped");
@@ -94,8 +94,12 @@ export class Mover {
     const { store, hashes, step } = this.#options;
     const name = hashes.lookup(`blob|${hash}`);
     const startedAt = performance.now();
+    const { signal } = this.#closing;
+    const isCopied = await node.use("bulk", (link) =>
+      atLeastSpeed(link, { bytes: size, signal }, () => copyBlob(link, { store, hash, name, step })),
+    );
     // Dropped meanwhile: nothing to move.
-    if (!(await node.use("bulk", (link) => copyBlob(link, { store, hash, name, step })))) return false;
+    if (!isCopied) return false;
     node.copied(size, performance.now() - startedAt);
     const data = { hash, node: node.node.id, name, size };
     const answer = await this.#send({ id: uuidv7(), kind: "recordReplica", subject: hash, data });
@@ -103,6 +107,11 @@ export class Mover {
     if (answer !== "done") throw new Error(`the replica was refused: ${answer}`);
     await step?.("move.recorded");
     return true;
+  }
+
+  #sendDrop(hash: string): Promise<string> {
+    const data = { hash, minReplicas: replicasNeeded };
+    return this.#send({ id: uuidv7(), kind: "dropLocal", subject: hash, data });
   }
 
   async #send(command: ServiceCommand): Promise<string> {

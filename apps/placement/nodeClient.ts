@@ -1,5 +1,6 @@
 import type { ContentNode } from "@connect-hub/projections";
 import { connectNode, NodeError, type NodeErrorCode, type NodeLink, removeLeftovers } from "@connect-hub/ssh";
+import { atLeastSpeed } from "./atLeastSpeed.ts";
 import { BackOff } from "./backOff.ts";
 
 /** What went wrong with a node last. */
@@ -66,6 +67,7 @@ export class NodeClient {
   #lastFailure: unknown;
   #freeBytes: number | undefined;
   #freeBytesAt = 0;
+  #isLooking = false;
   #up: number | undefined;
   #down: number | undefined;
 
@@ -110,8 +112,11 @@ export class NodeClient {
 
   /** Connects if that has not been done and may be tried; throws nothing. */
   async look(): Promise<void> {
-    if (!this.#reach.bulk.mayTry) return;
+    // One that is slow would be asked again and again before it answers once.
+    if (this.#isLooking || !this.#reach.bulk.mayTry) return;
+    this.#isLooking = true;
     await this.use("bulk", (link) => this.#measureFree(link)).catch(() => undefined);
+    this.#isLooking = false;
   }
 
   /**
@@ -169,7 +174,7 @@ export class NodeClient {
       );
       try {
         // No move of ours is under way where there was no connection: what lies there is of one that was cut.
-        if (purpose === "bulk") await removeLeftovers(link);
+        if (purpose === "bulk") await atLeastSpeed(link, { bytes: 0 }, () => removeLeftovers(link));
         return link;
       } catch (error) {
         await link.close();
