@@ -1,8 +1,9 @@
 import type { BlobStore, StoredBlob } from "@connect-hub/blobs";
 import { comparePressure } from "@connect-hub/domain/content";
+import { pause } from "@connect-hub/domain/kernel";
 import type { BlobPlaces } from "@connect-hub/projections";
 import type { Logger } from "pino";
-import { chooseNodes } from "./chooseNodes.ts";
+import { Copies } from "./copies.ts";
 import { type Mover, replicasNeeded } from "./mover.ts";
 import type { Nodes } from "./nodes.ts";
 
@@ -24,48 +25,67 @@ const replicasWanted = 2;
 const emptyTo = 0.65;
 /** No upload may fill more than this part. */
 const fullAt = 0.95;
+/** Down to this part blobs are dropped of which a further replica is still to come, when they were waited for that long. */
+const pressedTo = 0.9;
+const patienceMs = 10_000;
 /** Blobs that are looked at in one go. */
 const batchSize = 200;
+/** A look waits so long for what called for it to be in the tables, and four times as long as the one before took. */
+const settleMs = 100;
+const restShare = 4;
 
-/** A blob of the server's disk, with the ids of the nodes that have it. */
+/** A blob of the server's disk, and where it is besides. */
 interface Local {
   readonly blob: StoredBlob;
-  readonly holders: Set<string>;
+  readonly place: BlobPlaces;
 }
 
-/** Moves bytes to nodes, the coldest first, while the server's disk is too full. Closed by `close`. */
+/** How much there is to do. */
+interface Load {
+  readonly used: number;
+  /** The disk is emptied until less than this is used. */
+  readonly goal: number;
+  /** Until less than this is used, no further replicas are waited for; infinite while there is time. */
+  readonly pressedGoal: number;
+}
+
+/**
+ * Moves bytes to nodes, the coldest first, while the server's disk is too full. Only what the tables know of counts as a replica when the
+ * server's copy is dropped, as readers find it nowhere else. Closed by `close`.
+ */
 export class Worker {
   readonly #options: WorkerOptions;
-  /** What was recorded here, until the tables have it. */
-  readonly #recorded = new Map<string, Set<string>>();
+  readonly #copies: Copies;
+  readonly #closing = new AbortController();
   readonly #running: Promise<void>;
-  #isClosing = false;
-  #wake: () => void = () => undefined;
-  #isWoken = false;
+  #woken = new AbortController();
   #isEmptying = false;
+  #pressedAt: number | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#copies = new Copies({ ...options, onCopied: () => this.wake() });
     this.#running = this.#run();
   }
 
   /** Looks now instead of at the next tick. */
   wake(): void {
-    this.#isWoken = true;
-    this.#wake();
+    this.#woken.abort();
   }
 
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.#closing.abort();
     this.#options.mover.close();
-    this.#wake();
     await this.#running;
+    await this.#copies.close();
   }
 
   async #run(): Promise<void> {
-    const { log, nodes } = this.#options;
-    while (!this.#isClosing) {
-      this.#isWoken = false;
+    const { log, nodes, tickMs } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      this.#woken = new AbortController();
+      const startedAt = performance.now();
       try {
         await nodes.refresh();
         await this.#pass();
@@ -73,89 +93,81 @@ export class Worker {
         // The tables or the disk: what failed is tried again at the next tick.
         log.warn({ err: error }, "placement tries again");
       }
-      await this.#untilTick();
+      const restMs = Math.max(settleMs, (performance.now() - startedAt) * restShare);
+      await pause(tickMs, AbortSignal.any([signal, this.#woken.signal]));
+      await pause(Math.min(restMs, tickMs), signal);
     }
   }
 
-  #untilTick(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#options.tickMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.#isWoken || this.#isClosing) this.#wake();
-    });
-  }
-
-  /** Once over all local blobs, coldest first, until the disk is empty enough. */
+  /** Once over the local blobs, coldest first: drops what may go, and plans the copies, which are not waited for. */
   async #pass(): Promise<void> {
     const { store, nodes } = this.#options;
-    const { level, used, budget, wanted: lacking } = await store.usage();
-    // An upload that is large for the budget may lack room before the disk is full for others.
-    const lacksRoom = lacking > 0 && used > budget * fullAt - lacking;
-    if ((comparePressure(level, "copy") < 0 && !lacksRoom) || nodes.all.length === 0) return;
-    if (comparePressure(level, "drop") >= 0 || lacksRoom) this.#isEmptying = true;
-    const goal = Math.min(budget * emptyTo, lacksRoom ? budget * fullAt - lacking : Number.POSITIVE_INFINITY);
-    const coldest = await coldestFirst(store);
+    const load = await this.#load();
     const wanted = Math.min(replicasWanted, nodes.all.length);
-    const gone = new Set<string>();
-    let left = used;
-    const dropOne = async (local: Local) => {
-      if (!this.#isEmptying || local.holders.size < replicasNeeded || !(await this.#drop(local))) return;
-      gone.add(local.blob.hash);
-      left -= local.blob.size;
-      if (left < goal) this.#isEmptying = false;
+    const plan = this.#copies.plan(wanted);
+    if (load === undefined || wanted === 0) return plan.begin();
+    let { used } = load;
+    const dropWhile = async (isNeeded: () => boolean, locals: Iterable<Local>) => {
+      for (const { blob } of locals) {
+        if (this.#closing.signal.aborted || !this.#isEmptying || !isNeeded()) return;
+        if (await this.#drop(blob)) used -= blob.size;
+        if (used < load.goal) this.#isEmptying = false;
+      }
     };
-    // First what costs nothing but the drop.
-    for await (const local of this.#withHolders(coldest)) {
-      if (this.#isClosing || !this.#isEmptying) break;
-      if (local.holders.size >= wanted) await dropOne(local);
+    const enough: Local[] = [];
+    const onTheirWay: Local[] = [];
+    for await (const local of this.#locals(await coldestFirst(store))) {
+      const { length } = local.place.replicas;
+      if (length >= wanted) await dropWhile(() => true, [local]);
+      else {
+        const isGrowing = plan.add(local.blob, local.place);
+        if (length >= replicasNeeded) (isGrowing ? onTheirWay : enough).push(local);
+      }
+      if (this.#closing.signal.aborted || (plan.isFull && !this.#isEmptying)) break;
     }
-    for await (const local of this.#withHolders(coldest.filter(({ hash }) => !gone.has(hash)))) {
-      if (this.#isClosing) return;
-      if (local.holders.size < wanted) await this.#copy(local, wanted);
-      await dropOne(local);
-    }
+    plan.begin();
+    await dropWhile(() => true, enough);
+    await dropWhile(() => used >= load.pressedGoal, onTheirWay);
   }
 
-  /** Those that some file has, with the nodes that have them. */
-  async *#withHolders(blobs: readonly StoredBlob[]): AsyncGenerator<Local, void> {
+  /** Undefined when nothing is to be done. */
+  async #load(): Promise<Load | undefined> {
+    const { level, used, budget, wanted: lacking } = await this.#options.store.usage();
+    const fullBelow = budget * fullAt - lacking;
+    // An upload that is large for the budget may lack room before the disk is full for others.
+    const lacksRoom = lacking > 0 && used > fullBelow;
+    if (comparePressure(level, "hold") < 0 && !lacksRoom) this.#pressedAt = undefined;
+    else this.#pressedAt ??= performance.now();
+    if (comparePressure(level, "copy") < 0 && !lacksRoom) {
+      this.#isEmptying = false;
+      return undefined;
+    }
+    if (comparePressure(level, "drop") >= 0 || lacksRoom) this.#isEmptying = true;
+    const isPressed = this.#pressedAt !== undefined && performance.now() - this.#pressedAt > patienceMs;
+    const room = lacksRoom ? fullBelow : Number.POSITIVE_INFINITY;
+    return {
+      used,
+      goal: Math.min(budget * emptyTo, room),
+      pressedGoal: isPressed ? Math.min(budget * pressedTo, room) : Number.POSITIVE_INFINITY,
+    };
+  }
+
+  /** Those that some file has. */
+  async *#locals(blobs: readonly StoredBlob[]): AsyncGenerator<Local, void> {
     for (let start = 0; start < blobs.length; start += batchSize) {
       const batch = blobs.slice(start, start + batchSize);
       const places = await this.#options.places(batch.map(({ hash }) => hash));
       const byHash = new Map(places.map((place) => [place.hash, place]));
       for (const blob of batch) {
         const place = byHash.get(blob.hash);
-        if (place !== undefined) yield { blob, holders: this.#holdersOf(place) };
+        if (place !== undefined) yield { blob, place };
       }
     }
   }
 
-  #holdersOf({ hash, replicas }: BlobPlaces): Set<string> {
-    const recorded = this.#recorded.get(hash) ?? new Set();
-    for (const { node } of replicas) recorded.delete(node);
-    if (recorded.size === 0) this.#recorded.delete(hash);
-    return new Set([...replicas.map(({ node }) => node), ...recorded]);
-  }
-
-  async #copy({ blob, holders }: Local, wanted: number): Promise<void> {
-    const { nodes, mover, nodeReserveBytes } = this.#options;
-    const candidates = nodes.all
-      .filter((client) => !holders.has(client.node.id) && client.takesCopies && mover.mayCopy(blob, client))
-      .filter((client) => client.hasRoomFor(blob.size + nodeReserveBytes))
-      .map((client) => ({ id: client.node.id, freeBytes: client.freeBytes, client }));
-    const copies = chooseNodes(blob.hash, candidates, wanted - holders.size).map(async ({ id, client }) => {
-      if (!(await mover.copy(blob, client))) return;
-      holders.add(id);
-      this.#recorded.set(blob.hash, (this.#recorded.get(blob.hash) ?? new Set()).add(id));
-    });
-    await Promise.all(copies);
-  }
-
-  async #drop({ blob }: Local): Promise<boolean> {
+  async #drop(blob: StoredBlob): Promise<boolean> {
     if (!(await this.#options.mover.drop(blob))) return false;
-    this.#recorded.delete(blob.hash);
+    this.#copies.forget(blob.hash);
     return true;
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { MoveStep } from "@connect-hub/domain/content";
 import { freePort, makeSshKey } from "@connect-hub/runtime";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test, vi } from "vitest";
 import { type OwnSshd, startOwnSshd } from "../setup/ownSshd.ts";
@@ -13,6 +14,7 @@ import {
   sha256,
   type TestPlacement,
 } from "../support/placementBox.ts";
+import { slowLine } from "../support/slowLine.ts";
 
 const MiB = 1024 * 1024;
 const budgetBytes = 8 * MiB;
@@ -62,6 +64,47 @@ async function expectTrouble(placement: TestPlacement, name: string, code: strin
 async function usedPart(): Promise<number> {
   return (await box.store.usage()).used / budgetBytes;
 }
+
+test("a node that trickles holds up neither the copies to others nor the drops", async () => {
+  const line = await slowLine(bad.target.port, { bytes: 2_048, everyMs: 50 });
+  try {
+    const placement = await box.startPlacement();
+    await box.addNode("bad", { ...bad.target, port: line.port });
+    await box.addNode("good", good.target);
+    const both = async () => expect((await placement.nodes()).map(({ state }) => state)).toEqual(["up", "up"]);
+    await vi.waitFor(both, within);
+    const before = readdirSync(join(good.folder, "blobs")).length;
+    const uploaded = await fill();
+    const copied = () => readdirSync(join(good.folder, "blobs")).length - before;
+    await vi.waitFor(() => expect(copied()).toBe(uploaded.size), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
+    await expectAllThere(uploaded, placement);
+    // What is under way to it does not hold up the end either.
+    await placement.close();
+  } finally {
+    await line.close();
+  }
+});
+
+test("while the tables are not written nothing is dropped that readers would not find", async () => {
+  const steps: MoveStep[] = [];
+  const count = (step: MoveStep) => steps.filter((one) => one === step).length;
+  const placement = await box.startPlacement({}, async (step) => {
+    if (step === "move.opened" && steps.length === 0) await box.stopProjectors();
+    steps.push(step as MoveStep);
+  });
+  const uploaded = await fill();
+  await box.addNode("good", good.target);
+  await vi.waitFor(() => expect(count("move.recorded")).toBe(uploaded.size), within);
+  // Between two beats the worker looks several times, and whoever leads would allow it.
+  for (let beats = 0; beats < 2; beats++) await box.box.nextBeat("content.0");
+  expect(count("move.dropAllowed")).toBe(0);
+  await expectAllThere(uploaded, placement);
+  await box.startProjectors();
+  await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
+  expect(count("move.copied")).toBe(uploaded.size);
+  await expectAllThere(uploaded, placement);
+});
 
 const targets: readonly [what: string, code: string, target: () => Promise<NodeTarget>][] = [
   ["unreachable", "NodeUnreachable", async () => ({ ...bad.target, port: await freePort() })],

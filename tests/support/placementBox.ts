@@ -31,6 +31,9 @@ export interface PlacementBox {
   addNode(name: string, target: NodeTarget): Promise<string>;
   /** By the tables. */
   placesOf(hash: string): Promise<BlobPlaces | undefined>;
+  /** Ends the projectors: from then on the tables stay as they are. */
+  stopProjectors(): Promise<void>;
+  startProjectors(): Promise<void>;
   /** Starts placement in this process; it is closed with the box, if not before. */
   startPlacement(env?: { readonly [name: string]: string }, step?: Step): Promise<TestPlacement>;
   /** A data folder on which `hub` finds this box, with this placement; removed with the box. */
@@ -87,7 +90,7 @@ export async function placementBox(
     HUB_PLACEMENT_TICK_MS: "100",
     HUB_LOG_LEVEL: "silent",
   };
-  const projectors = await startProjectors(readProjectorConfig(env));
+  let projectors = await startProjectors(readProjectorConfig(env));
   const commands = await startCommands(readCommandsConfig(env));
   const sender = commandSender(box.link, { onMalformed: () => undefined });
   const store = await openBlobStore({ folder: contentDir, owner: processNames(), budgetBytes });
@@ -128,6 +131,10 @@ export async function placementBox(
       return id;
     },
     placesOf: async (hash) => (await blobPlaces(kyselyOver<ContentTables>(pool), [hash]))[0],
+    stopProjectors: () => projectors.close(),
+    async startProjectors() {
+      projectors = await startProjectors(readProjectorConfig(env));
+    },
     async startPlacement(more = {}, step) {
       const placement = await startPlacement(readPlacementConfig({ ...env, ...more }), step);
       running.add(placement);
