@@ -8,6 +8,7 @@ export {
   type BlobPlaces,
   type BlobSummary,
   blobPlaces,
+  blobSummaries,
   blobsAfter,
   bytesOnNodes,
   type ContentNode,

@@ -4,7 +4,7 @@ import { type DownloadStep, downloadSteps, type MoveStep, moveSteps, uploadSteps
 import { EpochOver, loadKeyedHashes } from "@connect-hub/domain/kernel";
 import { connectNats, openLane, serviceCommands } from "@connect-hub/jetstream";
 import { kyselyOver, openPool } from "@connect-hub/postgres";
-import { blobPlaces, type ContentTables, contentNodes, storeLevel } from "@connect-hub/projections";
+import { blobPlaces, blobSummaries, type ContentTables, contentNodes, storeLevel } from "@connect-hub/projections";
 import { appLog, failpoint, processNames, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
@@ -14,6 +14,7 @@ import { watchLane } from "./laneWatch.ts";
 import { watchPressure } from "./monitor.ts";
 import { Mover } from "./mover.ts";
 import { Nodes } from "./nodes.ts";
+import { reconcile } from "./reconcile.ts";
 import { Worker } from "./worker.ts";
 
 export { type PlacementConfig, readPlacementConfig } from "./config.ts";
@@ -79,7 +80,17 @@ async function start(config: PlacementConfig, { log, opened, step }: Parts): Pro
   });
   opened.push(() => nodes.close());
   const places = (wanted: readonly string[]) => blobPlaces(db, wanted);
-  const mover = new Mover({ store, commands, hashes, log, step });
+  const tablesAt = async () => (await storeLevel(db, "local", lane.id)).n;
+  const onDropped = (hash: string) => reconciliation.dropped(hash);
+  const mover = new Mover({ store, commands, hashes, log, onDropped, step });
+  const reconciliation = reconcile({
+    ...{ store, log, tablesAt },
+    everyMs: config.HUB_PLACEMENT_TICK_MS,
+    head: () => lane.lastNumber(),
+    recorded: (hashes) => blobSummaries(db, hashes),
+    release: (hash) => mover.release(hash),
+  });
+  opened.push(() => reconciliation.close());
   const worker = new Worker({
     ...{ store, nodes, mover, log, places },
     tickMs: config.HUB_PLACEMENT_TICK_MS,

@@ -24,6 +24,8 @@ export interface MoverOptions {
   readonly commands: ServiceCommands;
   readonly hashes: Pick<KeyedHashes, "lookup">;
   readonly log: Logger;
+  /** Told of each copy of the server's that was removed. */
+  onDropped(hash: string): void;
   readonly step?: ((name: MoveStep) => void | Promise<void>) | undefined;
 }
 
@@ -72,7 +74,7 @@ export class Mover {
 
   /** Removes the server's copy if the log allows it; whether it is gone by that. Throws what the disk throws. */
   async drop({ hash }: StoredBlob): Promise<boolean> {
-    const { store, log, step } = this.#options;
+    const { store, log, onDropped, step } = this.#options;
     const answer = await this.#sendDrop(hash);
     if (answer === "closing") return false;
     if (answer !== "done") {
@@ -81,8 +83,15 @@ export class Mover {
     }
     await step?.("move.dropAllowed");
     const wasHere = await store.drop(hash);
+    onDropped(hash);
     await step?.("move.dropped");
     return wasHere;
+  }
+
+  /** Has the log know that the server doesn't promise these bytes. Throws when it refuses. */
+  async release(hash: string): Promise<void> {
+    const answer = await this.#sendDrop(hash);
+    if (answer !== "done" && answer !== "closing") throw new Error(`the promise was kept: ${answer}`);
   }
 
   /** What is under way ends without an answer. */

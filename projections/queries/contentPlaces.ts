@@ -111,6 +111,24 @@ export async function blobsAfter(db: Kysely<ContentTables>, hash: string, limit:
     .execute();
 }
 
+/** The blobs with these hashes, in no order; all that there are, when no hashes are given. */
+export async function* blobSummaries(
+  db: Kysely<ContentTables>,
+  hashes?: readonly string[],
+): AsyncGenerator<BlobSummary, void> {
+  if (hashes !== undefined) {
+    for (const { replicas, ...blob } of await blobPlaces(db, hashes)) yield { ...blob, replicas: replicas.length };
+    return;
+  }
+  for (let last: string | undefined = ""; last !== undefined; ) {
+    const page: readonly BlobSummary[] = await blobsAfter(db, last, pageSize);
+    yield* page;
+    last = page.at(-1)?.hash;
+  }
+}
+
+const pageSize = 1_000;
+
 /** The file with this id, or all files with these bytes; the newest first. */
 export async function filesOf(db: Kysely<ContentTables>, idOrHash: string): Promise<FileRecord[]> {
   return db

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MoveStep } from "@connect-hub/domain/content";
 import { freePort, makeSshKey } from "@connect-hub/runtime";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { type OwnSshd, startOwnSshd } from "../setup/ownSshd.ts";
 import {
   type NodeTarget,
@@ -104,6 +104,54 @@ test("while the tables are not written nothing is dropped that readers would not
   await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
   expect(count("move.copied")).toBe(uploaded.size);
   await expectAllThere(uploaded, placement);
+});
+
+describe("bytes that are promised again while they are dropped", () => {
+  /** The one that the log gave leave to drop. */
+  function firstDropped(uploaded: ReadonlyMap<string, Uint8Array>): Promise<string> {
+    return vi.waitFor(async () => {
+      const places = await Promise.all([...uploaded.keys()].map((hash) => box.placesOf(hash)));
+      const dropped = places.find((place) => place?.local === false);
+      expect(dropped).toBeDefined();
+      return dropped?.hash ?? "";
+    }, within);
+  }
+
+  async function expectPromiseTakenBack(hash: string): Promise<void> {
+    await vi.waitFor(async () => expect(await box.placesOf(hash)).toMatchObject({ local: false }), within);
+    expect(await box.store.sizeOf(hash)).toBeUndefined();
+  }
+
+  test("are said to be gone as soon as they are", async () => {
+    let uploaded: ReadonlyMap<string, Uint8Array> = new Map();
+    let promised: string | undefined;
+    const placement = await box.startPlacement({}, async (step) => {
+      if (step !== "move.dropAllowed" || promised !== undefined) return;
+      promised = await firstDropped(uploaded);
+      // The file is there still.
+      await box.upload(uploaded.get(promised) ?? new Uint8Array());
+    });
+    uploaded = await fill();
+    await box.addNode("good", good.target);
+    await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
+    await expectPromiseTakenBack(promised ?? "");
+    await expectAllThere(uploaded, placement);
+  });
+
+  test("are said to be gone at the next start, when it was killed in between", async () => {
+    const first = await box.startPlacement();
+    const uploaded = await fill();
+    await box.addNode("good", good.target);
+    await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
+    await first.close();
+    const [[hash, bytes] = ["", new Uint8Array()]] = uploaded;
+    expect(await box.store.sizeOf(hash)).toBeUndefined();
+    await box.upload(bytes);
+    await box.store.drop(hash);
+    const second = await box.startPlacement();
+    await expectPromiseTakenBack(hash);
+    await expectAllThere(uploaded, second);
+  });
 });
 
 const targets: readonly [what: string, code: string, target: () => Promise<NodeTarget>][] = [
