@@ -29,7 +29,7 @@ export interface CrashBox {
 }
 
 /** Small, so that files are on the move all the time. */
-const budgetBytes = 12 * 1024 ** 2;
+const budgetBytes = 16 * 1024 ** 2;
 const tickMs = 150;
 const readyMs = 30_000;
 

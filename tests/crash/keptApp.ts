@@ -32,12 +32,15 @@ export function keepApp(options: KeptAppOptions): KeptApp {
   let isReady = false;
   let waiting: (() => void)[] = [];
   let running: ChildProcess;
-  let standby = load(options);
+  let standby: ChildProcess | undefined;
   const begin = () => {
     isReady = false;
-    running = standby;
+    running = standby ?? load(options);
+    standby = undefined;
     running.on("message", () => {
       isReady = true;
+      // Not earlier: it would take its time from the one that begins.
+      standby ??= load(options);
       for (const resolve of waiting) resolve();
       waiting = [];
     });
@@ -48,7 +51,6 @@ export function keepApp(options: KeptAppOptions): KeptApp {
       begin();
     });
     running.send("begin");
-    standby = load(options);
   };
   begin();
   return {
@@ -67,7 +69,7 @@ export function keepApp(options: KeptAppOptions): KeptApp {
     },
     async close() {
       isClosing = true;
-      await Promise.all([end(running, "SIGTERM"), end(standby, "SIGKILL")]);
+      await Promise.all([end(running, "SIGTERM"), standby && end(standby, "SIGKILL")]);
     },
   };
 }

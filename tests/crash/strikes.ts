@@ -47,7 +47,7 @@ export async function strikeUpload(step: UploadStep, scene: Scene): Promise<Stru
   box.arm(step, random.between(1, 3));
   const touched: Kept[] = [];
   for (let tries = 0; box.isArmed(step) && tries < mostTries; tries++) {
-    touched.push(...(await uploadSome(scene, { count: 2, mostBytes: 2_500_000 })));
+    touched.push(...(await uploadSome(scene, { count: 2, mostBytes: 1_600_000 })));
   }
   const isHit = !box.isArmed(step);
   await box.edge.ready();
@@ -62,7 +62,7 @@ export async function strikeMove(step: MoveStep, scene: Scene): Promise<Struck> 
   box.arm(step, random.between(1, 2));
   const touched: Kept[] = [];
   for (let tries = 0; box.isArmed(step) && tries < mostTries; tries++) {
-    touched.push(...(await uploadSome(scene, { count: 2, mostBytes: 1_200_000 })));
+    touched.push(...(await uploadSome(scene, { count: 2, mostBytes: 1_000_000 })));
     // What is on its way already may be enough.
     for (let looks = 0; looks < 5 && box.isArmed(step); looks++) await delay(20);
   }
@@ -79,7 +79,7 @@ export async function strikeDownload(step: DownloadStep, scene: Scene): Promise<
   for (let tries = 0; box.isArmed(step) && tries < mostTries; tries++) {
     const away = awayOnes(scene);
     // An odd one out may be on the server again before it is asked for.
-    if (away.length === 0) touched.push(...(await uploadSome(scene, { count: 3, mostBytes: 1_200_000 })));
+    if (away.length === 0) touched.push(...(await uploadSome(scene, { count: 3, mostBytes: 1_000_000 })));
     else touched.push(...random.shuffled(away).slice(0, 2));
     const { lost, wrong } = await check(touched.slice(-2), scene);
     if (lost.length + wrong.length > 0) return { isHit: !box.isArmed(step), lost, wrong };
