@@ -26,6 +26,7 @@ export class Answer {
   /** While the source of the answer is slow, the client can't be blamed. */
   #waitsForSource = false;
   #ticking: NodeJS.Timeout | undefined;
+  #remind: () => void = () => undefined;
   readonly #res: NativeResponse;
   readonly #head: RequestHead;
   readonly #options: AnswerOptions;
@@ -114,6 +115,9 @@ export class Answer {
         this.#moved();
       },
       complete: () => this.#finish(),
+      onReminder: (offerAgain) => {
+        this.#remind = offerAgain;
+      },
       gone: this.#gone.signal,
     });
   }
@@ -158,7 +162,11 @@ export class Answer {
           this.#moved();
           this.#res.pause();
         } else if (!this.#waitsForSource && performance.now() - this.#movedAt > stallMs) this.#res.close();
-        else this.#res.resume();
+        else {
+          this.#res.resume();
+          // It listens for nothing but requests after that, until a write fails.
+          this.#remind();
+        }
       },
       Math.min(tickMs, stallMs),
     );

@@ -22,6 +22,8 @@ export interface Sending {
   waitsFor(whom: "client" | "source"): void;
   /** All of it is on its way: nothing of the response may be touched any more, not even while the source is closed. */
   complete(): void;
+  /** Takes what has the rest offered to the client again, to be called when the library may have forgotten that there is some. */
+  onReminder(offerAgain: () => void): void;
   /** Fires when the connection is gone. */
   readonly gone: AbortSignal;
 }
@@ -41,6 +43,7 @@ export async function sendStream(res: NativeResponse, body: StreamedBody, sendin
   const { length } = body;
   let wake: () => void = () => undefined;
   sending.gone.addEventListener("abort", () => wake());
+  sending.onReminder(() => wake());
   // Registered once: a second handler would not replace the first.
   res.onWritable(() => {
     wake();

@@ -355,6 +355,21 @@ describe("a body that is made while it is sent", () => {
     expect(await (await fetch(url)).text()).toBe("abcde");
   });
 
+  test("a reader that pauses for some seconds gets the rest when it reads on", async () => {
+    const { server } = await start(async () => streamed(32 * MiB));
+    const tcp = connect(server.port, "127.0.0.1");
+    opened.push(tcp);
+    tcp.pause();
+    tcp.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    let received = 0;
+    tcp.on("data", (chunk) => {
+      received += chunk.length;
+    });
+    tcp.resume();
+    await vi.waitFor(() => expect(received).toBeGreaterThan(32 * MiB), { timeout: 10_000 });
+  }, 30_000);
+
   test("a reader that stalls is cut", async () => {
     const { server } = await start(async () => streamed(100 * MiB), 300);
     const tcp = connect(server.port, "127.0.0.1");
