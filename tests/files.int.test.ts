@@ -32,7 +32,7 @@ const writers = new Map<LaneId, string>();
 
 beforeAll(async () => {
   box = await freshBox({ natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl"), roomLanes });
-  const env = { ...box.env, HUB_CLAIM_MS: String(claimMs), HUB_CLAIM_SWEEP_MS: "15" };
+  const env = { ...box.env, HUB_CLAIM_MS: String(claimMs), HUB_CLAIM_SWEEP_MS: "15", HUB_LOG_LEVEL: "error" };
   projectors = await startProjectors(readProjectorConfig(env));
   commands = await startCommands(readCommandsConfig(env));
   sender = commandSender(box.link, { onMalformed: () => undefined });
