@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { RefusalCode } from "@connect-hub/domain/values";
 import { openLane, serviceCommands } from "@connect-hub/jetstream";
-import { connectNode, NodeError, type NodeTarget } from "@connect-hub/ssh";
+import { connectNode, NodeError, type NodeLink, type NodeTarget } from "@connect-hub/ssh";
 import { uuidv7 } from "uuidv7";
 import type { Connections } from "./box/connections.ts";
 import { connectAsOperator } from "./lanes.ts";
@@ -27,16 +27,11 @@ export async function tryNode(target: NodeTarget, connections: Connections): Pro
   try {
     const link = await connectNode(target, { privateKey: readFileSync(connections.placement.key, "utf8") });
     try {
-      const name = `.tmp/try-${randomBytes(6).toString("hex")}`;
-      const bytes = randomBytes(64 * 1024);
-      try {
-        await link.put(name, oneOf(bytes), bytes.byteLength);
-        await link.fsync(name);
-        const read = await link.hash(name);
-        if (read.size !== bytes.byteLength) throw new NodeError("WrongBytes", "The node gave back other bytes.");
-      } finally {
-        await link.remove(name).catch(() => undefined);
-      }
+      // Placement, where it knows the node already, clears that folder when it connects: then the second time it is not.
+      await tryFile(link).catch((error: unknown) => {
+        if (error instanceof NodeError && error.code === "WrongPath") return tryFile(link);
+        throw error;
+      });
       return await link.freeBytes();
     } finally {
       await link.close();
@@ -48,6 +43,20 @@ export async function tryNode(target: NodeTarget, connections: Connections): Pro
       `${error.message} (${error.code})${adviceFor(error, target, connections)}`,
       error,
     );
+  }
+}
+
+/** Writes a file, reads it back and removes it. Throws `NodeError`. */
+async function tryFile(link: NodeLink): Promise<void> {
+  const name = `.tmp/try-${randomBytes(6).toString("hex")}`;
+  const bytes = randomBytes(64 * 1024);
+  try {
+    await link.put(name, oneOf(bytes), bytes.byteLength);
+    await link.fsync(name);
+    const read = await link.hash(name);
+    if (read.size !== bytes.byteLength) throw new NodeError("WrongBytes", "The node gave back other bytes.");
+  } finally {
+    await link.remove(name).catch(() => undefined);
   }
 }
 
