@@ -47,7 +47,8 @@ async function person(): Promise<FileUser> {
   return { url, token: (await signIn(credentials)).token };
 }
 
-const within = { timeout: 20_000, interval: 50 };
+const within = { timeout: 60_000, interval: 50 };
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Uploads, again while the disk is full. */
 function uploaded(bytes: Uint8Array): Promise<MadeFile> {
