@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { claimDataFolder, openDataFolder, sweepAbandoned } from "@connect-hub/runtime";
 import { baseImage } from "./baseImage.ts";
 import { openEngine } from "./engine.ts";
 import { buildImage, type ImageKind, imageKinds } from "./images.ts";
 import { startContainers, sweepContainers } from "./servers.ts";
 import { type Outcome, runSuite } from "./suite.ts";
 
+const prefix = "connect-hub-containers-";
 const stop = new AbortController();
 
 /** Runs the integration tests against containers. Exit codes: 0 all passed, 1 some failed, none ran or something went wrong. */
@@ -22,7 +27,14 @@ async function main(): Promise<number> {
 
 async function runInContainers(): Promise<Outcome> {
   const say = (text: string) => console.log(text);
-  const engine = await openEngine(say);
+  // A run that was killed could not remove its folder.
+  await sweepAbandoned(tmpdir(), prefix);
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  claimDataFolder(openDataFolder(folder));
+  const engine = await openEngine(say).catch((error) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
   try {
     await sweepContainers(engine.client);
     stop.signal.throwIfAborted();
@@ -32,15 +44,16 @@ async function runInContainers(): Promise<Outcome> {
       stop.signal.throwIfAborted();
       images[kind] = await buildImage(kind, { client: engine.client, base, say });
     }
-    const containers = await startContainers(images as { readonly [kind in ImageKind]: string });
+    const containers = await startContainers(images as { readonly [kind in ImageKind]: string }, folder);
     try {
       for (const version of containers.versions) say(`  ${version}`);
-      return await runSuite(process.argv.slice(2), containers.env, stop.signal);
+      return await runSuite(process.argv.slice(2), { env: containers.env, folder, signal: stop.signal });
     } finally {
       await containers.close();
     }
   } finally {
     await engine.close();
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, identifyProcess, isRunning, makeSshKey } from "@connect-hub/runtime";
 import { type ContainerRuntimeClient, GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
@@ -32,12 +31,19 @@ interface Plan {
   readonly versionCommand: readonly string[];
 }
 
-/** Starts a container of each image, in the host's network, where each listens on a free port of the loopback address alone. */
-export async function startContainers(images: { readonly [kind in ImageKind]: string }): Promise<Containers> {
+/**
+ * Starts a container of each image, in the host's network, where each listens on a free port of the loopback address alone; the
+ * node keeps its files in `runFolder`.
+ */
+export async function startContainers(
+  images: { readonly [kind in ImageKind]: string },
+  runFolder: string,
+): Promise<Containers> {
   const password = randomBytes(24).toString("hex");
   const key = makeSshKey("tests");
   const hostKey = makeSshKey("node");
-  const folder = mkdtempSync(join(tmpdir(), "connect-hub-node-"));
+  const folder = join(runFolder, "node");
+  mkdirSync(folder);
   const plans: { readonly [kind in ImageKind]: Plan } = {
     nats: { environment: {}, ready: /Server is ready/, versionCommand: ["nats-server", "--version"] },
     postgres: {
@@ -64,7 +70,6 @@ export async function startContainers(images: { readonly [kind in ImageKind]: st
   const containers: StartedTestContainer[] = [];
   const close = async () => {
     await Promise.all(containers.map((one) => one.stop({ timeout: 5_000, remove: true, removeVolumes: true })));
-    rmSync(folder, { recursive: true, force: true });
   };
   const start = async (kind: ImageKind) => {
     const port = await freePort();

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,28 +12,26 @@ export interface Outcome {
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Runs the integration tests, or those that `filters` name, with `env` beside this process's environment. */
-export async function runSuite(
-  filters: readonly string[],
-  env: { readonly [variable: string]: string },
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const folder = mkdtempSync(join(tmpdir(), "connect-hub-suite-"));
+/** How to run it: what stands beside this process's environment, and a folder for its report. */
+export interface SuiteOptions {
+  readonly env: { readonly [variable: string]: string };
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the integration tests, or those that `filters` name. */
+export async function runSuite(filters: readonly string[], { env, folder, signal }: SuiteOptions): Promise<Outcome> {
   const report = join(folder, "report.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const args = [join(checkout, "node_modules/vitest/vitest.mjs"), "run", "--project", "int", ...reporters, ...filters];
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn(process.execPath, args, { cwd: checkout, env: { ...process.env, ...env }, stdio: "inherit" });
-      // vitest stops what its tests started before it ends.
-      signal.addEventListener("abort", () => child.kill("SIGTERM"));
-      child.once("error", reject);
-      child.once("close", () => resolve());
-    });
-    return readReport(report);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await new Promise<void>((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: checkout, env: { ...process.env, ...env }, stdio: "inherit" });
+    // vitest stops what its tests started before it ends.
+    signal.addEventListener("abort", () => child.kill("SIGTERM"));
+    child.once("error", reject);
+    child.once("close", () => resolve());
+  });
+  return readReport(report);
 }
 
 interface Report {
