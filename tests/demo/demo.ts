@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { BoxNodes } from "../support/boxNodes.ts";
 import { type Box, startBox } from "./box.ts";
 import { type Heads, pagedHistories, recordsOf, resumedRecords, waitForRecords } from "./evidence.ts";
@@ -17,6 +18,8 @@ import { breakBox, breakBytes, type Sabotage } from "./sabotage.ts";
 export interface DemoOptions {
   /** What is done behind the system's back before it is judged. */
   readonly sabotage: Sabotage | undefined;
+  /** Where a backup of the box is put before the box is gone. */
+  readonly backup: string | undefined;
   readonly say: (text: string) => void;
   /** Called with what ends the box, as soon as there is one. */
   readonly onBox: (close: () => Promise<void>) => void;
@@ -30,7 +33,7 @@ const linesPerCut = 300;
 const strikes: readonly (Strike | undefined)[] = [undefined, "the placement worker", undefined, "a node"];
 
 /** Runs the whole demo; the answer is the verdict. */
-export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
+export async function runDemo({ sabotage, backup, say, onBox }: DemoOptions): Promise<readonly Finding[]> {
   const acts = readPlay();
   const moving = chooseMoving();
   say("Starting a box of its own …");
@@ -80,18 +83,23 @@ export async function runDemo({ sabotage, say, onBox }: DemoOptions): Promise<re
     const evidence = { box, nodes: nodes.all, library, ...files };
     const fileChecks = [...(await fileFindings(evidence)), budgetFinding(moving, carried)];
     say("Verifying the log, folding it, dropping the tables and replaying them …");
-    return [
-      ...judge({ journal: acknowledged, rooms, records }),
-      repeated,
-      ...fileChecks,
-      ...(await operatorFindings(box)),
-    ];
+    const ofOperator = await operatorFindings(box);
+    if (backup !== undefined) say(await backUp(box, backup));
+    return [...judge({ journal: acknowledged, rooms, records }), repeated, ...fileChecks, ...ofOperator];
   } finally {
     for (const { client } of people) client.close();
     journal.close();
     await box.close();
     await closeNodes();
   }
+}
+
+/** Backs the box up, and says what its tables hold: the same as those of whatever is restored from it. */
+async function backUp(box: Box, folder: string): Promise<string> {
+  const digest = await box.hub("digest");
+  const taken = await box.hub("backup", resolve(folder));
+  if (taken.code !== 0) throw new Error(`The backup failed: ${taken.stderr}`);
+  return `Backed up to ${resolve(folder)}. ${digest.stdout.trimEnd()}`;
 }
 
 const inMiB = (bytes: number): string => `${(bytes / 1024 ** 2).toFixed(0)} MiB`;

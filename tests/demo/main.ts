@@ -1,14 +1,14 @@
 import { parseArgs } from "node:util";
-import { runDemo } from "./demo.ts";
+import { type DemoOptions, runDemo } from "./demo.ts";
 import { verdictText } from "./report.ts";
-import { type Sabotage, sabotages } from "./sabotage.ts";
+import { sabotages } from "./sabotage.ts";
 
-const usage = `npm run demo -- [--break ${sabotages.join("|")}]`;
+const usage = `npm run demo -- [--break ${sabotages.join("|")}] [--backup FOLDER]`;
 
 /** Exit codes: 0 all checks passed, 1 something differs or went wrong, 2 wrong usage. */
 async function main(): Promise<number> {
-  const sabotage = readArguments();
-  if (sabotage === "usage") {
+  const asked = readArguments();
+  if (asked === undefined) {
     console.error(usage);
     return 2;
   }
@@ -19,7 +19,7 @@ async function main(): Promise<number> {
   }
   try {
     const findings = await runDemo({
-      sabotage,
+      ...asked,
       say: (text) => console.log(`${elapsed(startedAt).padStart(4)} s  ${text}`),
       onBox: (close) => {
         closeBox = close;
@@ -41,13 +41,13 @@ function elapsed(startedAt: number): string {
   return ((performance.now() - startedAt) / 1_000).toFixed(0);
 }
 
-function readArguments(): Sabotage | undefined | "usage" {
+function readArguments(): Pick<DemoOptions, "sabotage" | "backup"> | undefined {
   try {
-    const { values } = parseArgs({ options: { break: { type: "string" } } });
-    if (values.break === undefined) return undefined;
-    return sabotages.find((one) => one === values.break) ?? "usage";
+    const { values } = parseArgs({ options: { break: { type: "string" }, backup: { type: "string" } } });
+    const sabotage = sabotages.find((one) => one === values.break);
+    return values.break !== undefined && sabotage === undefined ? undefined : { sabotage, backup: values.backup };
   } catch {
-    return "usage";
+    return undefined;
   }
 }
 
