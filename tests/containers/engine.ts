@@ -6,6 +6,7 @@ import {
   defaultCacheFolder,
   endLeftover,
   openDataFolder,
+  ownerOf,
   type SupervisedProcess,
   superviseProcess,
   writeFileAtomic,
@@ -74,6 +75,9 @@ async function startEngine(say: (text: string) => void): Promise<Engine> {
   say("No container engine answers; starting one …");
   const home = join(defaultCacheFolder(), "engine");
   const folder = openDataFolder(home);
+  const other = ownerOf(folder);
+  if (other !== undefined)
+    throw new Error(`Process ${other.pid} runs tests against containers already; wait for its end.`);
   const claim = claimDataFolder(folder);
   const pidFile = join(folder.run, "dockerd.pid");
   const runNote = join(folder.run, "engine-folder");
