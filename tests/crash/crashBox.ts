@@ -61,7 +61,6 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
   closers.push(() => nodes.close());
   const [node] = nodes.all;
   if (node === undefined) throw new Error("There is no node.");
-  await addNode(box, "cellar", node);
   const failpoints = join(box.folder, "failpoints");
   mkdirSync(failpoints);
   const keep = (name: "edge" | "placement") => {
@@ -81,7 +80,7 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
   };
   const edge = keep("edge");
   const placement = keep("placement");
-  await Promise.all([edge.ready(), placement.ready()]);
+  await Promise.all([edge.ready(), placement.ready(), addNode(box, "cellar", node)]);
   await waitFor("the edge is ready", () => isReady(box.address), readyMs);
   const person = { url: box.address, email: "crash@test.example", password: "a long enough password" };
   await register({ ...person, name: "Crash" });
