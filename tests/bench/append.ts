@@ -116,11 +116,18 @@ async function sustained(box: FreshBox, crowd: Crowd, say: (line: string) => voi
     await post();
     sent += 1;
   });
-  const { rate, latencies } = await closedLoop(senders, sustainedMs);
-  clearInterval(watch);
-  const worst = Math.max(...lags.slice(5));
-  await projector.close();
-  await pool.end();
+  try {
+    const { rate, latencies } = await closedLoop(senders, sustainedMs);
+    return sustainedPart(rate, latencies, Math.max(...lags.slice(5)));
+  } finally {
+    // Also after a failure: else the next look, at a server that is stopped by then, would be all that is told of it.
+    clearInterval(watch);
+    await projector.close();
+    await pool.end();
+  }
+}
+
+function sustainedPart(rate: number, latencies: readonly number[], worst: number): Part {
   return {
     name: "append: a sustained minute, lag at most 2 s of the rate",
     ours: round(worst),
