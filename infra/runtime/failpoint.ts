@@ -1,4 +1,4 @@
-import { rmSync, writeSync } from "node:fs";
+import { unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { readTextIfThere, writeFileAtomic } from "./files.ts";
 import { BadSetting } from "./settings.ts";
@@ -6,9 +6,9 @@ import { BadSetting } from "./settings.ts";
 /**
  * Dies where it is told to: what tests of crashes give to functions that take a `step`. Undefined, so that nothing is called, unless one
  * of two settings is there. HUB_FAILPOINT: `<name>`, or `<name>:<nth>` for the nth time (from 1) that this process comes by.
- * HUB_FAILPOINT_FOLDER: a folder in which a file named like a step says at which time from now on, so that a running process can
- * be told; the file is gone when it has happened. The process says `failpoint <name>` on standard error and kills itself by
- * SIGKILL.
+ * HUB_FAILPOINT_FOLDER: a folder in which a file named like a step says at which time from now on, so that running processes can
+ * be told; the file is gone when it has happened to one of them. The process says `failpoint <name>` on standard error and kills
+ * itself by SIGKILL. Where the file says `<nth> stop` it stops itself by SIGSTOP instead, and leaves its id in `<name>.stopped`.
  * @param names all steps there are, those of other apps too: one setting reaches all processes of a box
  * @throws BadSetting for a name that is none
  */
@@ -32,17 +32,25 @@ export function failpoint<Name extends string>(
   };
 }
 
-/** Counts the file's number down, and takes it away with the process. */
+/** Counts the file's number down, and takes it away before it happens: of several processes one alone does. */
 function comeBy(folder: string, name: string): void {
   const path = join(folder, name);
-  const nth = readTextIfThere(path);
-  if (nth === undefined) return;
+  const told = readTextIfThere(path);
+  if (told === undefined) return;
+  const [nth, how] = told.split(" ");
   if (Number(nth) > 1) {
-    writeFileAtomic(path, String(Number(nth) - 1));
+    writeFileAtomic(path, [String(Number(nth) - 1), how].join(" ").trim());
     return;
   }
-  rmSync(path);
-  die(name);
+  try {
+    unlinkSync(path);
+  } catch {
+    return;
+  }
+  if (how !== "stop") return die(name);
+  writeFileAtomic(`${path}.stopped`, String(process.pid));
+  writeSync(2, `failpoint ${name}\n`);
+  process.kill(process.pid, "SIGSTOP");
 }
 
 function die(name: string): void {
