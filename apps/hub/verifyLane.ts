@@ -1,6 +1,5 @@
-import type { Lane } from "@connect-hub/domain/kernel";
+import { CommitChain, type Lane } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
-import { CommitChain } from "./commitChain.ts";
 
 /** What a look at every commit of a lane found. */
 export interface LaneVerdict {

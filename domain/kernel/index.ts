@@ -4,6 +4,7 @@ export * from "./changesOfCommit.ts";
 export * from "./command.ts";
 export * from "./commandBus.ts";
 export * from "./commit.ts";
+export * from "./commitChain.ts";
 export * from "./commitTail.ts";
 export * from "./derivedId.ts";
 export * from "./epochBegan.ts";

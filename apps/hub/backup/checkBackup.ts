@@ -1,6 +1,6 @@
+import { CommitChain } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { assertOpens, type RootKey, type WrappedKey } from "@connect-hub/vault";
-import { CommitChain } from "../commitChain.ts";
 import { checkedBytes, checkedWhole, type FileEntry } from "./backupFiles.ts";
 import { BackupUnsound } from "./errors.ts";
 import { laneFile, type Manifest, readManifest, vaultKeysFile, vaultRootFile } from "./manifest.ts";

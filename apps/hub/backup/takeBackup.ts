@@ -1,10 +1,9 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { contentModel } from "@connect-hub/domain/content";
-import { changesOfCommit, decodeCommit, type Lane, MemoryTables } from "@connect-hub/domain/kernel";
+import { CommitChain, changesOfCommit, decodeCommit, type Lane, MemoryTables } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type Queryable, readRootKey, wrappedKeys } from "@connect-hub/vault";
-import { CommitChain } from "../commitChain.ts";
 import { type FileEntry, FileWriter, writeWhole } from "./backupFiles.ts";
 import { blobsIn, copyBlob } from "./blobCopies.ts";
 import { consistentHeads } from "./consistentHeads.ts";

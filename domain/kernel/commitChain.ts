@@ -1,27 +1,28 @@
-import {
-  type Commit,
-  CorruptCommit,
-  decodeCommit,
-  epochFault,
-  hashCommit,
-  rootsHold,
-} from "@connect-hub/domain/kernel";
-import type { LaneId } from "@connect-hub/domain/values";
+import type { LaneId } from "../values/ids.ts";
+import { type Commit, CorruptCommit, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
+import { epochFault } from "./epochBegan.ts";
 
-/** The commits of a lane one after another, from the first on: numbers, hashes, epochs, terms, instants, roots of the entries. */
+/** A commit that is known to be sound, after which a chain goes on. */
+export type ChainStart = Pick<Commit, "n" | "epoch" | "at"> & { readonly hash: string };
+
+/**
+ * The commits of a lane one after another, from the first on or after one that is known: numbers, hashes, epochs, terms, instants,
+ * roots of the entries.
+ */
 export class CommitChain {
   readonly #lane: LaneId;
+  #before: ChainStart | undefined;
   #events = 0;
-  #hash = "";
   #last: Commit | undefined;
 
-  constructor(lane: LaneId) {
+  constructor(lane: LaneId, after?: ChainStart) {
     this.#lane = lane;
+    this.#before = after;
   }
 
-  /** How many commits and events were taken; the hash of the last one, empty for none. */
+  /** The number of the last commit and its hash, 0 and empty for none; how many events were taken. */
   get sums(): { readonly commits: number; readonly events: number; readonly head: string } {
-    return { commits: this.#last?.n ?? 0, events: this.#events, head: this.#hash };
+    return { commits: this.#before?.n ?? 0, events: this.#events, head: this.#before?.hash ?? "" };
   }
 
   /** The last commit that was taken. */
@@ -35,22 +36,23 @@ export class CommitChain {
     if (typeof commit === "string") return commit;
     const fault = this.#faultOf(commit);
     if (fault !== undefined) return fault;
-    this.#events += commit.entries.reduce((sum, entry) => sum + entry.events.length, 0);
-    this.#hash = hashCommit(bytes);
+    for (const { events } of commit.entries) this.#events += events.length;
+    this.#before = { n: commit.n, epoch: commit.epoch, at: commit.at, hash: hashCommit(bytes) };
     this.#last = commit;
     return undefined;
   }
 
   #faultOf(commit: Commit): string | undefined {
-    const before = this.#last;
+    const before = this.#before;
     if (commit.lane !== this.#lane) return `it says that it is of lane ${commit.lane}`;
     // Before a restore the lane was in other epochs; each begins with a commit that names the one before.
     const otherEpoch = epochFault(commit, before?.epoch);
     if (otherEpoch !== undefined) return otherEpoch;
     if (commit.n !== (before?.n ?? 0) + 1) return `it says that it is commit ${commit.n}`;
-    if (commit.prevHash !== this.#hash) return "it does not follow the commit before it";
+    if (commit.prevHash !== (before?.hash ?? "")) return "it does not follow the commit before it";
     if (before !== undefined && commit.at < before.at) return "it is older than the commit before it";
-    if (before !== undefined && commit.term < before.term) return "its term is older than that of the commit before it";
+    if (this.#last !== undefined && commit.term < this.#last.term)
+      return "its term is older than that of the commit before it";
     if (!rootsHold(commit)) return "an entry's root does not fit its events";
     return undefined;
   }
