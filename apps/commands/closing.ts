@@ -1,5 +1,14 @@
 import { accountModel, type ClosingPorts, closeAccountFully } from "@connect-hub/domain/account";
-import { type FactSource, type Lane, pause, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
+import {
+  type FactSource,
+  type Lane,
+  pause,
+  type Reactor,
+  type ReactStep,
+  type Step,
+  startReactor,
+  type Vault,
+} from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
 import { kyselyOver, type PostgresPool } from "@connect-hub/postgres";
@@ -20,17 +29,19 @@ export interface ClosingOptions {
   readonly accounts: Lane;
   /** The writers in this process: what a reactor sends goes to them. */
   readonly kept: ReadonlyMap<LaneId, KeptLane>;
+  readonly step: Step<ReactStep>;
 }
 
 /** Starts the reactor of the accounts lane: what follows from a closed account. */
 export function startClosing(options: ClosingOptions): Reactor {
-  const { accounts, config, link, log, vault } = options;
+  const { accounts, config, link, log, vault, step } = options;
   const ports = portsOf(options);
   return startReactor({
     lane: accounts,
     vault,
     model: accountModel,
     checkpoint: reactorCheckpoint(link, config.HUB_PREFIX, accounts),
+    step,
     react: (event, place, signal) => closeAccountFully(event, place, ports, signal),
     onTrouble: (error) => log.warn({ err: error }, "the reactor of accounts tries again"),
   });

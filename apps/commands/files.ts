@@ -1,5 +1,13 @@
 import { type ContentPorts, fileReactionTypes, followMessage, settleClaim } from "@connect-hub/domain/content";
-import { type Lane, pause, type Reactor, startReactor, type Vault } from "@connect-hub/domain/kernel";
+import {
+  type Lane,
+  pause,
+  type Reactor,
+  type ReactStep,
+  type Step,
+  startReactor,
+  type Vault,
+} from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
@@ -19,11 +27,12 @@ export interface FilesOptions {
   readonly roomLanes: number;
   /** The writers in this process: what a reactor sends goes to them. */
   readonly kept: ReadonlyMap<LaneId, KeptLane>;
+  readonly step: Step<ReactStep>;
 }
 
 /** Starts the reactor of a lane of rooms: files are posted, and released, with their messages. */
 export function startFileReactor(lane: Lane, tail: Pick<Lane, "read">, options: FilesOptions): Reactor {
-  const { config, link, log, vault } = options;
+  const { config, link, log, vault, step } = options;
   const ports = portsOf(options);
   return startReactor({
     lane: tail,
@@ -31,6 +40,7 @@ export function startFileReactor(lane: Lane, tail: Pick<Lane, "read">, options: 
     model: roomModel,
     types: fileReactionTypes,
     checkpoint: reactorCheckpoint(link, config.HUB_PREFIX, lane),
+    step,
     react: (event, place) => followMessage(event, place, ports),
     onTrouble: (error) => log.warn({ err: error, lane: lane.id }, "the reactor of files tries again"),
   });

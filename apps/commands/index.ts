@@ -1,12 +1,27 @@
 import { accountCommands, accountModel, accountTables } from "@connect-hub/domain/account";
-import { contentCommands, contentModel, contentTables } from "@connect-hub/domain/content";
-import { ForeignFacts, factsVersionOf, type Lane, loadKeyedHashes, type Schema } from "@connect-hub/domain/kernel";
+import {
+  contentCommands,
+  contentModel,
+  contentTables,
+  downloadSteps,
+  moveSteps,
+  uploadSteps,
+} from "@connect-hub/domain/content";
+import {
+  appendSteps,
+  ForeignFacts,
+  factsVersionOf,
+  type Lane,
+  loadKeyedHashes,
+  reactSteps,
+  type Schema,
+} from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
 import { passwords } from "@connect-hub/passwords";
 import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
-import { appLog, untilOver } from "@connect-hub/runtime";
+import { appLog, failpoint, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import { startClosing } from "./closing.ts";
@@ -78,7 +93,9 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   const content = lanes.get("content.0");
   if (accounts === undefined || content === undefined)
     throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+  const step = failpoint([...appendSteps, ...reactSteps, ...uploadSteps, ...moveSteps, ...downloadSteps]);
   const parts = {
+    ...(step && { step }),
     source,
     vault,
     hashes,
@@ -89,9 +106,9 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   };
   const kept = new Map<LaneId, KeptLane>();
   const roomLanes = [...lanes.keys()].filter((id) => contextOf(id) === "rooms").length;
-  const files = { config, link, pools, log, vault, roomLanes, kept };
+  const files = { config, link, pools, log, vault, roomLanes, kept, step };
   const besideOf: { readonly [context in Context]: (lane: Lane) => NonNullable<KeepLaneOptions["whileLeading"]> } = {
-    accounts: () => () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept }),
+    accounts: () => () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept, step }),
     rooms: (lane) => (tail) => startFileReactor(lane, tail, files),
     content: () => () => startClaimSweep(files),
   };

@@ -1,5 +1,6 @@
 import { pause } from "./pause.ts";
 import type { AppendRefusal, Lane } from "./ports.ts";
+import { type AppendStep, type Step, stepSent } from "./steps.ts";
 
 /** `lost`: other bytes stand at that number, so another writer has the lane; or the lane is in another epoch. */
 export type SureOutcome = "stored" | "lost" | { readonly refused: AppendRefusal };
@@ -14,15 +15,16 @@ export async function appendSurely(
   bytes: Uint8Array,
   n: number,
   signal: AbortSignal,
+  step?: Step<AppendStep>,
 ): Promise<SureOutcome> {
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const outcome = await lane.append(bytes, n - 1);
+    const answer = lane.append(bytes, n - 1);
+    await stepSent(step, "append.sent");
+    const outcome = await answer;
     if (outcome === "stored") return "stored";
     if (outcome === "wrongLast") {
-      const there = await lane.readAt(n).catch(() => "unreadable" as const);
-      if (there !== "unreadable" && there !== undefined) {
-        return Buffer.compare(there.bytes, bytes) === 0 ? "stored" : "lost";
-      }
+      const there = await lane.readAt(n).catch(() => undefined);
+      if (there !== undefined) return Buffer.compare(there.bytes, bytes) === 0 ? "stored" : "lost";
     } else if (outcome === "epochOver") {
       return "lost";
     } else if (outcome !== "unclear") {

@@ -24,6 +24,7 @@ export * from "./pause.ts";
 export * from "./ports.ts";
 export * from "./reactor.ts";
 export * from "./sealing.ts";
+export * from "./steps.ts";
 export * from "./subjects.ts";
 export * from "./tableDigest.ts";
 export * from "./takeOver.ts";

@@ -18,6 +18,7 @@ import { pause } from "./pause.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
 import { EpochOver } from "./ports.ts";
 import { publishFrames } from "./publishFrames.ts";
+import { stepSent } from "./steps.ts";
 import { checkClock, type Taken, TakeOverFailed, takeOver, type WriterPosition } from "./takeOver.ts";
 
 /** The one writer of a lane: gathers commands while an append is under way, decides them in order, commits them together. */
@@ -181,6 +182,9 @@ export class LaneWriter {
     for (const { pending, keyNames } of again) this.#retry(pending, keyNames);
     if (accepted.length === 0 && held.length === 0) return;
     const position = tokenAt(lane, accepted.length > 0 ? n : n - 1);
+    // Without a step nothing waits: answers and frames go out as one write.
+    const { step } = this.#options;
+    if (step) await step("append.decided");
     const outcome = accepted.length > 0 ? await this.#append(accepted, scope) : await this.#confirmHead();
     if (outcome === "lost")
       return this.#end(
@@ -195,13 +199,16 @@ export class LaneWriter {
       }
       return;
     }
+    if (step && accepted.length === 0) await step("append.confirmed");
     for (const { pending, result } of accepted)
       this.#settle(pending, told(pending, result, position, this.#options.hashes));
     for (const { pending, reply } of held) {
       this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
     }
+    if (step) await stepSent(step, "append.answered");
     const events = accepted.flatMap((item) => item.events);
     publishFrames(events, { ...scope.place, epoch: lane.epoch, term: this.#term }, this.#options, this.#beats);
+    if (step) await stepSent(step, "append.published");
   }
 
   /** Something that the decision wants is not in memory: fetches it and tries again. */
@@ -230,8 +237,9 @@ export class LaneWriter {
       head,
       accepted.map(({ entry }) => entry),
     );
-    const outcome = await appendSurely(lane, bytes, n, this.#stop.signal);
+    const outcome = await appendSurely(lane, bytes, n, this.#stop.signal, this.#options.step);
     if (outcome !== "stored") return outcome;
+    if (this.#options.step) await this.#options.step("append.stored");
     this.#at = { n, hash: hashCommit(bytes), atMs: scope.atMs };
     this.#options.onStored?.({ n, bytes });
     const events = accepted.flatMap((item) => item.events);

@@ -2,6 +2,7 @@ import type { CommandDefinition, KeyedHashes, PrepareTools } from "./command.ts"
 import type { ContextModel } from "./event.ts";
 import type { ForeignFacts } from "./foreignFacts.ts";
 import type { FactSource, Lane, LiveBus, StoredCommit, Vault } from "./ports.ts";
+import type { AppendStep, Step } from "./steps.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** What a writer of a lane is made of. */
@@ -28,6 +29,8 @@ export interface LaneWriterOptions {
   readonly cacheRows?: number;
   readonly maxTailEvents?: number;
   readonly beatMs?: number;
+  /** Called after each step that leaves something behind: where a crash test dies. */
+  readonly step?: Step<AppendStep>;
   /** Told of what must not happen: a decider or an adapter that threw something unknown. */
   onBug(error: unknown): void;
   /** Told of each commit that this writer has stored, before its commands are answered. */

@@ -3,6 +3,7 @@ import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
 import { pause } from "./pause.ts";
 import type { Lane, StoredCommit, Vault } from "./ports.ts";
 import { openEvent, sealedKeyIds } from "./sealing.ts";
+import type { ReactStep, Step } from "./steps.ts";
 
 /** Where a reactor's checkpoint is kept. A lost one costs time, never truth: what it does twice has the same ids. */
 export interface ReactorCheckpoint {
@@ -25,6 +26,8 @@ export interface ReactorOptions {
    * that it sends must have ids derived from the event. Events of other commits may be handled at the same time.
    */
   react(event: DomainEvent, place: EventPlace, signal: AbortSignal): Promise<void>;
+  /** Called after each step that leaves something behind: where a crash test dies. */
+  readonly step?: Step<ReactStep>;
   /** Told of each failure; the reactor tries again by itself. */
   onTrouble?(error: unknown): void;
 }
@@ -61,6 +64,7 @@ async function run(options: ReactorOptions, signal: AbortSignal): Promise<void> 
     try {
       await checkpoint.write(done);
       written = done;
+      await options.step?.("react.noted");
     } catch (error) {
       options.onTrouble?.(error);
     }
@@ -115,6 +119,7 @@ async function reactTo({ bytes }: StoredCommit, options: ReactorOptions, signal:
     if (types !== undefined && !types.includes(stored.type)) continue;
     await react(openEvent(stored, model, keys), place, signal);
   }
+  await options.step?.("react.done");
   return true;
 }
 

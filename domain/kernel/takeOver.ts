@@ -5,6 +5,7 @@ import type { ContextModel } from "./event.ts";
 import { FactView, type FactViewOptions } from "./factView.ts";
 import type { Checkpoint, FactSource, Lane, Vault } from "./ports.ts";
 import { sealedKeyIds } from "./sealing.ts";
+import type { AppendStep, Step } from "./steps.ts";
 
 /** Where a writer stands. */
 export interface WriterPosition {
@@ -35,6 +36,7 @@ export interface TakeOverOptions {
   /** The version of facts that this code understands; tables filled by another one are refused. */
   readonly factsVersion?: string;
   readonly view?: Partial<FactViewOptions>;
+  readonly step?: Step<AppendStep>;
 }
 
 /** The lane was taken by somebody else in the same moment, or its clock and ours disagree. @public */
@@ -64,14 +66,16 @@ export async function takeOver(options: TakeOverOptions): Promise<Taken & { read
     tables: model.tables,
   });
   await readTail(options, view, before);
+  await options.step?.("append.tailRead");
   const taken = await appendTakeOver(options);
+  await options.step?.("append.takenOver");
   await readTail(options, view, taken.at.n);
   return { ...taken, view };
 }
 
 /** Against a writer that goes on appending it takes several tries to be the one whose number is next. */
 async function appendTakeOver(options: TakeOverOptions): Promise<Taken> {
-  const { lane, now, writer, signal } = options;
+  const { lane, now, writer, signal, step } = options;
   for (let attempt = 1; attempt <= maxAttempts && !signal.aborted; attempt++) {
     const last = await lane.lastNumber();
     const previous = last === 0 ? undefined : (await lane.readAt(last))?.bytes;
@@ -88,7 +92,7 @@ async function appendTakeOver(options: TakeOverOptions): Promise<Taken> {
       at: new Date(atMs).toISOString(),
     };
     const bytes = encodeCommit(head, []);
-    const outcome = await appendSurely(lane, bytes, head.n, signal);
+    const outcome = await appendSurely(lane, bytes, head.n, signal, step);
     if (outcome === "stored") {
       const at = { n: head.n, hash: hashCommit(bytes), atMs };
       return { term: head.term, at, beforeMs: before ? Date.parse(before.at) : Number.NEGATIVE_INFINITY };
