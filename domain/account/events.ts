@@ -105,4 +105,6 @@ export const accountModel: ContextModel = {
   context: "accounts",
   tables: accountTables,
   events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
+  oldEvents: {},
+  revision: 1,
 };

@@ -134,6 +134,8 @@ export const contentModel: ContextModel = {
   context: "content",
   tables: contentTables,
   events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
+  oldEvents: {},
+  revision: 1,
 };
 
 function localCopy(type: string, local: boolean): EventDefinition {

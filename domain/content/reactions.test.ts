@@ -36,7 +36,7 @@ test("a message's files are posted with it and released with it", async () => {
   const { ports, told } = world();
   await followMessage(message("MessageWithFilesPosted.v1"), place, ports);
   await followMessage(message("MessageWithFilesDeleted.v1"), place, ports);
-  await followMessage(message("MessageWithFilesEdited.v1"), place, ports);
+  await followMessage(message("MessageEdited.v2"), place, ports);
   expect(told()).toEqual([
     ["content.0", "confirmFile", one, { file: one, room, s: 5 }],
     ["content.0", "confirmFile", two, { file: two, room, s: 5 }],

@@ -45,19 +45,31 @@ export interface MembershipChange {
   readonly leave: readonly string[];
 }
 
-/** What the domain says of one version of one event. */
-export interface EventDefinition {
+/** What has to be known of a stored version of an event to write it and to open it. */
+export interface StoredDefinition {
   readonly type: string;
   /** The shape of `data` with its sealed fields open; an erased one is null. */
   readonly data: z.ZodType<JsonObject>;
   /** The fields of `data` that are stored sealed, and the name of the vault key for each. */
   readonly sealed: { readonly [field: string]: (event: DomainEvent) => string };
+}
+
+/** What the domain says of the newest version of one event: the only one that deciders make and that `changes` sees. */
+export interface EventDefinition extends StoredDefinition {
   /** The public part, for events of rooms. */
   readonly public?: (event: DomainEvent) => PublicEvent;
   /** The people who enter and leave the room by it; its frame ends with it, so that nobody gets more than is theirs. */
   readonly membership?: (event: DomainEvent) => MembershipChange;
   /** What the event changes. Pure, total: never throws, never validates. */
   changes(event: DomainEvent, place: EventPlace): readonly Change[];
+}
+
+/** An older version of an event. Nobody writes it any more; those on the log stay as they are, and are read as a newer one. */
+export interface OldEventDefinition extends StoredDefinition {
+  /** The type as which it is read: the next version, which may be an old one too. */
+  readonly newer: string;
+  /** The data of that type that says the same. Sealed fields are open, or null when erased. Pure, total: never throws. */
+  upcast(event: DomainEvent): JsonObject;
 }
 
 /** The public part of an event of a room: what every present member may see, live, resumed or in history. */
@@ -71,5 +83,13 @@ export interface PublicEvent {
 export interface ContextModel {
   readonly context: Context;
   readonly tables: readonly Table[];
+  /** The newest version of each event. */
   readonly events: { readonly [type: string]: EventDefinition };
+  /** The versions before. A stored format: none is ever taken away. */
+  readonly oldEvents: { readonly [type: string]: OldEventDefinition };
+  /**
+   * Raised by one whenever the same events change the tables in another way than before. It is part of `factsVersionOf`, so tables
+   * that were filled before are rebuilt; a frozen log tells when it is due (`tests/frozen`).
+   */
+  readonly revision: number;
 }

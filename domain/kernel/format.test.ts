@@ -22,6 +22,7 @@ import type { ContextModel, DomainEvent, Subject } from "./event.ts";
 import { liveFrames } from "./liveFrames.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
 import { keyNamesOf, openEvent, seal, sealEvent, unseal } from "./sealing.ts";
+import { storedDefinition, upcast } from "./versions.ts";
 
 // A red line here means that stored data would be read differently: never mend it by changing docs/format.md; make a new
 // version.
@@ -183,7 +184,7 @@ describe("the stored events of files", () => {
   ];
 
   test.each(events)("%s", (name, model, event) => {
-    const definition = model.events[event.type];
+    const definition = storedDefinition(event.type, model);
     expect(definition?.data.safeParse(event.data).success).toBe(true);
     const stored: StoredEvent = { ...sealEvent(event, model, () => key), salt: "AAAAAAAAAAAAAAAAAAAAAA" };
     const data = Object.fromEntries(
@@ -197,7 +198,7 @@ describe("the stored events of files", () => {
     );
     const bytes = encodeEvent({ ...stored, data });
     expect(bytes).toBe(golden(name));
-    expect(openEvent(JSON.parse(bytes), model, new Map([[key.id, key]]))).toEqual(event);
+    expect(openEvent(JSON.parse(bytes), model, new Map([[key.id, key]]))).toEqual(upcast(event, model));
   });
 
   test("every event of files is among them", () => {

@@ -28,3 +28,4 @@ export * from "./steps.ts";
 export * from "./subjects.ts";
 export * from "./tableDigest.ts";
 export * from "./takeOver.ts";
+export * from "./versions.ts";

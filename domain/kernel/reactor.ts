@@ -4,6 +4,7 @@ import { pause } from "./pause.ts";
 import type { Lane, StoredCommit, Vault } from "./ports.ts";
 import { openEvent, sealedKeyIds } from "./sealing.ts";
 import type { ReactStep, Step } from "./steps.ts";
+import { storedTypesOf } from "./versions.ts";
 
 /** Where a reactor's checkpoint is kept. A lost one costs time, never truth: what it does twice has the same ids. */
 export interface ReactorCheckpoint {
@@ -18,7 +19,8 @@ export interface ReactorOptions {
   readonly model: ContextModel;
   readonly checkpoint: ReactorCheckpoint;
   /**
-   * The types of events that matter to it; all, if left out. A commit that names none of them is skipped without decoding.
+   * The newest types of the events that matter to it; all, if left out. A commit that names none of them, nor a version before,
+   * is skipped without decoding.
    */
   readonly types?: readonly string[];
   /**
@@ -41,7 +43,8 @@ export interface Reactor {
 /** Runs the one reactor of a lane: each event until it is done, so that one that waits holds up no other. */
 export function startReactor(options: ReactorOptions): Reactor {
   const stop = new AbortController();
-  const running = run(options, stop.signal);
+  const types = options.types && storedTypesOf(options.types, options.model);
+  const running = run(types === undefined ? options : { ...options, types }, stop.signal);
   return {
     async close() {
       stop.abort();

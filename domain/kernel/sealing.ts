@@ -4,6 +4,7 @@ import type { Commit, StoredEvent } from "./commit.ts";
 import type { ContextModel, DomainEvent } from "./event.ts";
 import type { VaultKey } from "./ports.ts";
 import { drawRandom } from "./randomness.ts";
+import { storedDefinition, upcast } from "./versions.ts";
 
 // A stored format: the envelope `{k, alg, n, c}` stands in the place of any field that is sealed.
 
@@ -38,29 +39,32 @@ export function unseal(envelope: Envelope, key: VaultKey, place: string): Json {
 
 /** The names of the vault keys that an event will be sealed with. */
 export function keyNamesOf(event: DomainEvent, model: ContextModel): string[] {
-  return Object.values(model.events[event.type]?.sealed ?? {}).map((nameOf) => nameOf(event));
+  return Object.values(storedDefinition(event.type, model)?.sealed ?? {}).map((nameOf) => nameOf(event));
 }
 
 /** The event as it is stored; `keyOf` gives the key of a name. */
 export function sealEvent(event: DomainEvent, model: ContextModel, keyOf: (name: string) => VaultKey): StoredEvent {
   const data: Record<string, Json> = { ...event.data };
-  for (const [field, nameOf] of Object.entries(model.events[event.type]?.sealed ?? {})) {
+  for (const [field, nameOf] of Object.entries(storedDefinition(event.type, model)?.sealed ?? {})) {
     data[field] = seal(event.data[field] ?? null, keyOf(nameOf(event)), placeOf(event, field)) as unknown as Json;
   }
   return { ...event, salt: drawRandom(16).toString("base64url"), data };
 }
 
-/** The event with its sealed fields open; a field whose key is not in `keys` was erased and is null. Throws when altered. */
+/**
+ * The event with its sealed fields open, in its newest version; a field whose key is not in `keys` was erased and is null. An
+ * event of an unknown type stays as it is. Throws when altered.
+ */
 export function openEvent(stored: StoredEvent, model: ContextModel, keys: ReadonlyMap<string, VaultKey>): DomainEvent {
   // Each member by its name: readers of the log open every event, and copying them by spreading costs most of it.
   const { type, subject, s, m, by } = stored;
   const data = openData(stored, model, keys);
-  if (s === undefined) return { type, subject, by, data };
-  return m === undefined ? { type, subject, s, by, data } : { type, subject, s, m, by, data };
+  if (s === undefined) return upcast({ type, subject, by, data }, model);
+  return upcast(m === undefined ? { type, subject, s, by, data } : { type, subject, s, m, by, data }, model);
 }
 
 function openData(stored: StoredEvent, model: ContextModel, keys: ReadonlyMap<string, VaultKey>): JsonObject {
-  const fields = Object.keys(model.events[stored.type]?.sealed ?? {});
+  const fields = Object.keys(storedDefinition(stored.type, model)?.sealed ?? {});
   if (fields.length === 0) return stored.data;
   const data: Record<string, Json> = { ...stored.data };
   for (const field of fields) {
@@ -77,7 +81,7 @@ export function sealedKeyIds(commits: readonly Commit[], model: ContextModel): s
   for (const commit of commits) {
     for (const entry of commit.entries) {
       for (const event of entry.events) {
-        for (const field of Object.keys(model.events[event.type]?.sealed ?? {})) {
+        for (const field of Object.keys(storedDefinition(event.type, model)?.sealed ?? {})) {
           ids.add((event.data[field] as unknown as Envelope).k);
         }
       }

@@ -167,7 +167,7 @@ describe("messages", () => {
   test("only the author edits, up to a hundred times", () => {
     const edit = by(ana, "editMessage", { message: 2, text: "ho" });
     const edited = (s: number, edits: number[]) =>
-      event("MessageEdited.v1", s, { message: 2, edits, body: { text: "ho" } });
+      event("MessageEdited.v2", s, { message: 2, edits, files: [], body: { text: "ho", files: [] } });
     expect(events(decide(edit, [group, post(2, ana)]))).toEqual([edited(3, [])]);
     expect(events(decide(edit, [group, post(2, ana), edited(3, [])]))).toEqual([edited(4, [3])]);
     expect(decide({ ...edit, key: by(bob, "editMessage").key }, [group, post(2, ana)])).toEqual(refusal("NotAllowed"));
@@ -244,7 +244,7 @@ describe("messages with files", () => {
   test("an edit changes the text and keeps the files", () => {
     const edit = by(ana, "editMessage", { message: 2, text: "ho" });
     const body = { text: "ho", files: [shown(one)] };
-    const edited = event("MessageWithFilesEdited.v1", 3, { message: 2, edits: [], files: [one], body });
+    const edited = event("MessageEdited.v2", 3, { message: 2, edits: [], files: [one], body });
     expect(events(decide(edit, [group, postedWith(2, [one])]))).toEqual([edited]);
     expect(events(decide(edit, [group, postedWith(2, [one]), edited]))).toMatchObject([
       { data: { edits: [3], files: [one], body } },

@@ -146,12 +146,10 @@ const editMessage = inRoom("editMessage", {
     if (message?.sent_by !== command.key.actor) return refuse("NotAllowed", { allowed: ["author"] });
     const edits = editsOf(message);
     if (edits.length >= limits.editsPerMessage) return refuse("TooManyEdits", { allowed: limits.editsPerMessage });
-    const change = { message: command.data.message ?? null, edits };
-    const text = command.data.text ?? null;
+    const { message: s = null, text = null } = command.data;
     const files = filesOf(message);
-    if (files.length === 0) return next(command, room, "MessageEdited.v1", { ...change, body: { text } });
-    const data = { ...change, files: files.map(({ id }) => id), body: { text, files } };
-    return next(command, room, "MessageWithFilesEdited.v1", data);
+    const data = { message: s, edits, files: files.map(({ id }) => id), body: { text, files } };
+    return next(command, room, "MessageEdited.v2", data);
   },
 });
 

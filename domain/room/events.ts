@@ -3,6 +3,7 @@ import type { Change } from "../kernel/change.ts";
 import type { ContextModel, DomainEvent, EventDefinition, EventPlace } from "../kernel/event.ts";
 import type { Json, JsonObject } from "../values/json.ts";
 import { type MessageStatus, type MessageType, type Role, roles, roomTypes } from "../values/roomTypes.ts";
+import { oldRoomEvents } from "./oldEvents.ts";
 import { roomTables } from "./tables.ts";
 
 // A stored format: a changed shape needs a new version in the type and an upcaster.
@@ -17,6 +18,7 @@ const File = z.strictObject({
   type: z.string().nullable(),
 });
 const BodyWithFiles = z.strictObject({ text: z.string(), files: z.array(File).min(1) }).nullable();
+const EditedBody = z.strictObject({ text: z.string(), files: z.array(File) }).nullable();
 
 /** What a message shows of a file; its name is null once that was erased, all but its id once the message was. */
 export type MessageFile = z.infer<typeof File>;
@@ -133,27 +135,31 @@ const claimVoided: EventDefinition = {
   },
 };
 
-/** `message` is the post's `s`; `edits` those of the edits before. */
+/**
+ * `message` is the post's `s`; `edits` those of the edits before. The files, if it has any, stay as they are; they stand here
+ * again because the row is set as a whole.
+ */
 const messageEdited: EventDefinition = {
-  type: "MessageEdited.v1",
-  data: z.strictObject({ message: z.int(), edits: z.array(z.int()), body: Body }),
-  sealed: sealedBody,
-  public: ({ data }) => ({ t: "messageEdited", d: { message: data.message ?? null, text: textOf(data) } }),
-  changes: (event, place) => edited(event, place, messageEdited, {}),
-};
-
-/** The files stay as they are; they stand here again because the row is set as a whole. */
-const messageWithFilesEdited: EventDefinition = {
-  type: "MessageWithFilesEdited.v1",
+  type: "MessageEdited.v2",
   data: z.strictObject({
     message: z.int(),
     edits: z.array(z.int()),
-    files: z.array(z.string()).min(1),
-    body: BodyWithFiles,
+    files: z.array(z.string()),
+    body: EditedBody,
   }),
   sealed: sealedBody,
   public: ({ data }) => ({ t: "messageEdited", d: { message: data.message ?? null, text: textOf(data) } }),
-  changes: (event, place) => edited(event, place, messageWithFilesEdited, { files: filesOf(event.data) }),
+  changes(event, place) {
+    const s = sOf(event);
+    const files = textsIn(event.data.files).length === 0 ? {} : { files: filesOf(event.data) };
+    const data = { text: textOf(event.data), ...files, edits: [...numbersIn(event.data.edits), s] };
+    const key = [messageId(event, event.data.message)];
+    return [
+      { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
+      historyRow(event, place, messageEdited),
+      { op: "set", table: "messages", key, values: { data, status: "edited" satisfies MessageStatus } },
+    ];
+  },
 };
 
 /** Marks the message and blanks its text wherever a read table holds it; the row stays. */
@@ -189,7 +195,6 @@ const definitions = [
   messageEdited,
   messageDeleted,
   messageWithFilesPosted,
-  messageWithFilesEdited,
   messageWithFilesDeleted,
   claimVoided,
 ];
@@ -199,6 +204,8 @@ export const roomModel: ContextModel = {
   context: "rooms",
   tables: roomTables,
   events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
+  oldEvents: Object.fromEntries(oldRoomEvents.map((definition) => [definition.type, definition])),
+  revision: 1,
 };
 
 function leaving(type: string, t: string): EventDefinition {
@@ -222,22 +229,6 @@ function leaving(type: string, t: string): EventDefinition {
     },
   };
   return definition;
-}
-
-/** A new text; `kept` is what else the message has. */
-function edited(event: DomainEvent, place: EventPlace, definition: EventDefinition, kept: JsonObject): Change[] {
-  const s = sOf(event);
-  const data = { text: textOf(event.data), ...kept, edits: [...numbersIn(event.data.edits), s] };
-  return [
-    { op: "set", table: "rooms", key: [event.subject.id], values: { s } },
-    historyRow(event, place, definition),
-    {
-      op: "set",
-      table: "messages",
-      key: [messageId(event, event.data.message)],
-      values: { data, status: "edited" satisfies MessageStatus },
-    },
-  ];
 }
 
 /** The message without its text; `blank` is what else is left of the post. */

@@ -4,6 +4,7 @@ import { encodeEpochBegan } from "../kernel/epochBegan.ts";
 import type { ContextModel, DomainEvent } from "../kernel/event.ts";
 import type { Vault, VaultKey } from "../kernel/ports.ts";
 import { keyNamesOf, sealEvent } from "../kernel/sealing.ts";
+import { storedDefinition } from "../kernel/versions.ts";
 import type { LaneId } from "../values/ids.ts";
 
 export interface LogBuilderOptions {
@@ -40,7 +41,7 @@ export class LogBuilder {
   /** The bytes of the next commit; one entry for each list of events. `head` replaces what would be right. */
   async commit(entries: readonly (readonly DomainEvent[])[], head: Partial<CommitHead> = {}): Promise<Uint8Array> {
     const { lane, model, vault } = this.#options;
-    const events = entries.flat().filter(({ type }) => type in model.events);
+    const events = entries.flat().filter(({ type }) => storedDefinition(type, model) !== undefined);
     await vault.named(events.flatMap((event) => keyNamesOf(event, model)));
     const texts = entries.map((some) => this.#entry(some));
     this.#n += 1;

@@ -33,8 +33,8 @@ export class RoomTalk {
     const dice = this.#random();
     const post = state.posts.length > 0 && dice < 0.2 ? this.#oneOf(state.posts) : undefined;
     if (post !== undefined && dice < 0.12) {
-      const body = { text: `changed ${dice}` };
-      return this.#event(room, "MessageEdited.v1", post.by, { message: post.s, edits: [], body });
+      const body = { text: `changed ${dice}`, files: [] };
+      return this.#event(room, "MessageEdited.v2", post.by, { message: post.s, edits: [], files: [], body });
     }
     if (post !== undefined) {
       state.posts.splice(state.posts.indexOf(post), 1);
