@@ -7,8 +7,12 @@ export interface LaneCheckpoint extends Checkpoint {
   readonly lane: LaneId;
   /** Why its projector has halted; null while it goes on. */
   readonly halted: string | null;
-  /** When the checkpoint was last written, an ISO instant by the clock of the tables. */
+  /** When the checkpoint was last written, or its projector last said that it is there: an ISO instant by the clock of the tables. */
   readonly at: string;
+  /** No batch goes beyond this commit; null: no such bound. */
+  readonly stopAt: number | null;
+  /** The projector that has the lane, null for none: no other one writes until 5 s after `at`. */
+  readonly projector: string | null;
 }
 
 /** What some commits of a lane, one after another, change in all. */
@@ -23,11 +27,20 @@ export interface ProjectedBatch {
 
 /** The read tables of one context, as a projector writes them. All methods throw `FactsUnavailable`. */
 export interface Applier {
+  /** The name of the projector that this one writes for. */
+  readonly projector: string;
   /** The checkpoint of a lane; makes one at 0 in `epoch` for a lane that has none. */
   checkpoint(lane: LaneId, epoch: string): Promise<LaneCheckpoint>;
   /**
-   * Applies the batch and moves the checkpoint, or does nothing at all: `conflict` when another checkpoint stands there,
-   * because another projector was faster or the tables were emptied.
+   * The same, and takes the lane for this projector, or keeps it, unless another one has it: one that wrote in the last
+   * 5 seconds and is still connected. It is this one's when `projector` in the answer is.
+   */
+  lease(lane: LaneId, epoch: string): Promise<LaneCheckpoint>;
+  /** Lets go of a lane, so that another projector can take it at once. */
+  release(lane: LaneId): Promise<void>;
+  /**
+   * Applies the batch, moves the checkpoint and keeps the lane for this projector, or does nothing at all: `conflict` when
+   * another checkpoint stands there, another projector has the lane, or the batch goes beyond `stopAt`.
    */
   apply(batch: ProjectedBatch): Promise<"applied" | "conflict">;
   /** Notes why a lane has halted, or that it goes on. */

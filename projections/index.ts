@@ -1,6 +1,7 @@
 export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { type FoldLaneOptions, foldLane } from "./foldLane.ts";
+export { generationSchema, generationTables } from "./migrations/generationTables.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
 export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";

@@ -42,7 +42,8 @@ export interface ProjectorOptions {
 
 /** A projector at work on one lane. */
 export interface Projector {
-  readonly state: "working" | "trouble" | "halted";
+  /** `standby`: another projector has the lane, and this one takes it when that one is gone. */
+  readonly state: "working" | "standby" | "trouble" | "halted";
   /** The last commit that it applied or found applied. */
   readonly n: number;
   /** Ends it between two transactions. */
@@ -56,7 +57,7 @@ const maxRetryMs = 2_000;
 /**
  * Keeps the read tables of one lane: from the checkpoint on, for ever, each commit exactly once. Whatever is away comes
  * back by itself; what would make the tables wrong halts it, with the reason in the checkpoint's row. Any number of
- * projectors may work on one lane: all but one of them get in each other's way and do no harm.
+ * projectors may be started for one lane: one has it, the others stand by until that one is gone or was frozen for 5 s.
  */
 export function startProjector(options: ProjectorOptions): Projector {
   const { applier, lookEveryMs = 1_000, onNews } = options;
@@ -79,7 +80,14 @@ export function startProjector(options: ProjectorOptions): Projector {
     while (!stop.signal.aborted) {
       try {
         const lane = await options.openLane();
-        const standing = await applier.checkpoint(lane.id, lane.epoch);
+        const standing = await applier.lease(lane.id, lane.epoch);
+        if (standing.projector !== applier.projector) {
+          state = "standby";
+          applied = standing.n;
+          await pause(lookEveryMs, stop.signal);
+          continue;
+        }
+        state = "working";
         const madeIn = await checkCheckpoint(lane, standing, factsVersion);
         // It got on since the last trouble, if perhaps without hearing of it.
         if (standing.n > applied) retryMs = firstRetryMs;
@@ -136,6 +144,8 @@ export function startProjector(options: ProjectorOptions): Projector {
     async close() {
       stop.abort();
       await running;
+      // Whoever stands by has the lane at once; without this word, some seconds later.
+      await applier.release(options.lane).catch(() => undefined);
     },
   };
 }

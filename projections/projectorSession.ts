@@ -9,7 +9,7 @@ import {
   sealedKeyIds,
   type Vault,
 } from "@connect-hub/domain/kernel";
-import type { Applier } from "./applier.ts";
+import type { Applier, LaneCheckpoint } from "./applier.ts";
 import { CommitChecks } from "./commitChecks.ts";
 import { ChangeFold } from "./fold.ts";
 import { Overtaken } from "./overtaken.ts";
@@ -58,14 +58,14 @@ export class ProjectorSession {
   readonly #parts: SessionParts;
   readonly #checks: CommitChecks;
   readonly #pace = new Pace(pace);
-  #standing: Checkpoint;
+  #standing: LaneCheckpoint;
   /** Why no commit after those that wait can be taken. */
   #problem: unknown;
   #waiting: Waiting | undefined;
   #wake: () => void = () => undefined;
   #wakeReader: () => void = () => undefined;
 
-  constructor(parts: SessionParts, standing: Checkpoint) {
+  constructor(parts: SessionParts, standing: LaneCheckpoint) {
     this.#parts = parts;
     this.#standing = standing;
     this.#checks = new CommitChecks(parts, standing, parts.madeIn);
@@ -94,8 +94,10 @@ export class ProjectorSession {
   }
 
   async #read(signal: AbortSignal): Promise<void> {
+    const stopAt = this.#standing.stopAt ?? Number.POSITIVE_INFINITY;
+    if (this.#standing.n >= stopAt) return untilAborted(signal);
     for await (const batch of this.#parts.lane.read(this.#standing.n + 1, signal)) {
-      for (const piece of pieces(batch)) {
+      for (const piece of pieces(batch.filter(({ n }) => n <= stopAt))) {
         while (isFull(this.#waiting) && !signal.aborted) {
           await new Promise<void>((resolve) => {
             this.#wakeReader = resolve;
@@ -106,6 +108,7 @@ export class ProjectorSession {
         this.#wake();
         if (this.#problem !== undefined) return;
       }
+      if ((batch.at(-1)?.n ?? 0) >= stopAt) return untilAborted(signal);
     }
   }
 
@@ -174,15 +177,16 @@ export class ProjectorSession {
     const to = { ...waiting.last, epoch: lane.epoch, factsVersion };
     const batch = { lane: lane.id, from: this.#standing, to, tables: waiting.fold.folded() };
     if ((await applier.apply(batch)) === "conflict") throw new Overtaken();
-    this.#standing = { ...to, generation: this.#standing.generation };
+    this.#standing = { ...this.#standing, ...to };
     onProgress(this.#standing);
   }
 
   async #checkStanding(): Promise<void> {
     const { applier, lane, onProgress } = this.#parts;
-    const { n, hash, generation, halted } = await applier.checkpoint(lane.id, lane.epoch);
+    const { n, hash, generation, halted, projector, stopAt } = await applier.lease(lane.id, lane.epoch);
     const standing = this.#standing;
     if (n !== standing.n || hash !== standing.hash || generation !== standing.generation) throw new Overtaken();
+    if (projector !== applier.projector || stopAt !== standing.stopAt) throw new Overtaken();
     if (!this.#isIdle) return;
     if (halted !== null) await applier.noteHalt(lane.id, null);
     onProgress(standing);
@@ -199,6 +203,12 @@ export class ProjectorSession {
       };
     });
   }
+}
+
+/** What is read no further than to a bound still waits for its end: the session lives on. */
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 function isFull(waiting: Waiting | undefined, part = 1): boolean {

@@ -133,6 +133,28 @@ interface CheckpointRow {
   facts_version: string;
   halted: string | null;
   at: string;
+  stop_at: number | null;
+  projector: string | null;
+}
+
+/** A subject with an event that can't be applied: that one, of commit `from_n`, and its later ones wait. */
+interface ParkedRow {
+  lane: string;
+  kind: string;
+  id: string;
+  from_n: number;
+  type: string;
+  reason: string;
+  retry: boolean;
+}
+
+/** The generations of the tables of a schema; the public names show those of the one that is `served`. */
+interface GenerationRow {
+  number: number;
+  state: "building" | "served" | "kept";
+  facts_version: string;
+  made_at: string;
+  swapped_at: string | null;
 }
 
 /** The database of accounts, for kysely. */
@@ -143,6 +165,8 @@ export interface AuthTables {
   "auth.sessions": SessionRow;
   "auth.account_commands": CommandRow;
   "auth.checkpoints": CheckpointRow;
+  "auth.parked": ParkedRow;
+  "auth.generations": GenerationRow;
 }
 
 /** The database of rooms and messages, for kysely. */
@@ -155,6 +179,8 @@ export interface ChatTables {
   "chat.room_commands": CommandRow;
   "chat.room_files": { room_id: string; file_id: string; state: string; s: number | null; by: string | null };
   "chat.checkpoints": CheckpointRow;
+  "chat.parked": ParkedRow;
+  "chat.generations": GenerationRow;
 }
 
 /** The database of files, their bytes and the nodes that keep them, for kysely. */
@@ -168,4 +194,6 @@ export interface ContentTables {
   "content.stores": { id: string; level: string; used: number; budget: number; at: string };
   "content.content_commands": CommandRow;
   "content.checkpoints": CheckpointRow;
+  "content.parked": ParkedRow;
+  "content.generations": GenerationRow;
 }

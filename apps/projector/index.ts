@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
 import { EpochOver, type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
@@ -37,16 +38,19 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     name: "projector",
     inboxPrefix: "_INBOX_projector",
   });
-  const pools = openPools(config, log);
+  const projector = `projector-${randomBytes(4).toString("hex")}`;
+  const pools = openPools(config, projector, log);
   const letGo = () => Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
   try {
     const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const { over, end } = untilOver();
-    const parts = { prefix: config.HUB_PREFIX, link, pools, vault, log, end };
+    const parts = { projector, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
     log.info({ lanes: lanes.map(({ lane }) => lane) }, "projecting");
-    const projectors = new Map(lanes.map(({ lane, epoch }) => [lane, startOne(lane, epoch, parts)]));
+    const projectors = new Map(
+      await Promise.all(lanes.map(async ({ lane, epoch }) => [lane, await startOne(lane, epoch, parts)] as const)),
+    );
     let closing: Promise<unknown> | undefined;
     return {
       projectors,
@@ -64,18 +68,19 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
 
 type Pools = { readonly [pool in Schema | "vault"]: PostgresPool };
 
-function openPools(config: ProjectorConfig, log: Logger): Pools {
+function openPools(config: ProjectorConfig, name: string, log: Logger): Pools {
   const onTrouble = (error: Error): void => log.warn({ err: error }, "a connection to Postgres broke");
-  const tables = { name: "projector", byKeyOnly: true, statementTimeoutMs: 60_000, onTrouble };
+  const tables = { name, byKeyOnly: true, statementTimeoutMs: 60_000, onTrouble };
   return {
     auth: openPool(config.HUB_AUTH_URL, tables),
     chat: openPool(config.HUB_CHAT_URL, { ...tables, max: 16 }),
     content: openPool(config.HUB_CONTENT_URL, tables),
-    vault: openPool(config.HUB_VAULT_URL, { name: "projector", max: 2, onTrouble }),
+    vault: openPool(config.HUB_VAULT_URL, { name, max: 2, onTrouble }),
   };
 }
 
 interface Parts {
+  readonly projector: string;
   readonly prefix: string;
   readonly link: NatsLink;
   readonly pools: Pools;
@@ -84,9 +89,12 @@ interface Parts {
   end(reason: Error): void;
 }
 
-function startOne(lane: LaneId, epoch: string, { prefix, link, pools, vault, log, end }: Parts): Projector {
+async function startOne(lane: LaneId, epoch: string, parts: Parts): Promise<Projector> {
+  const { projector, prefix, link, pools, vault, log, end } = parts;
   const model = models[contextOf(lane)];
   const pool = pools[schemaOf[model.context]];
+  const { rows } = await pool.query(`select number from ${schemaOf[model.context]}.generations where state = 'served'`);
+  const generation = rows[0].number;
   return startProjector({
     lane,
     async openLane() {
@@ -99,7 +107,7 @@ function startOne(lane: LaneId, epoch: string, { prefix, link, pools, vault, log
     model,
     vault,
     source: pgFactSource(pools, model.tables),
-    applier: pgApplier(pool, model),
+    applier: pgApplier(pool, model, { generation, projector }),
     onNews: newsTeller(log.child({ lane })),
   });
 }

@@ -9,14 +9,27 @@ import { arrayText, postgresTypes, toPostgres } from "./valueText.ts";
  * The statements that apply what was folded for one table. `copyNew`: rows of tables whose inserts are new are copied
  * in, which fails where one is there already; without it they pass over such rows, as a change says.
  */
-export function changeStatements({ table, steps }: FoldedTable, copyNew: boolean): PipelineStep[] {
+export function changeStatements({ table, steps }: FoldedTable, { schema, copyNew }: ChangeOptions): PipelineStep[] {
   const copies = copyNew && table.insertsAreNew;
-  return steps.flatMap((step) => statementsOfStep(table, step, copies));
+  const target = { table, name: `${schema}.${table.name}` };
+  return steps.flatMap((step) => statementsOfStep(target, step, copies));
 }
 
-function statementsOfStep(table: Table, step: FoldStep, copies: boolean): PipelineStep[] {
-  if (step.kind === "deleteWhere") return [deleteWhere(table, step.column, step.values)];
-  if (step.kind === "inserts") return [copies ? copyRows(table, step.rows) : insertRows(table, step.rows)];
+interface ChangeOptions {
+  /** The schema of the generation that is written. */
+  readonly schema: string;
+  readonly copyNew: boolean;
+}
+
+/** A table in the generation that is written. */
+interface Target {
+  readonly table: Table;
+  readonly name: string;
+}
+
+function statementsOfStep(target: Target, step: FoldStep, copies: boolean): PipelineStep[] {
+  if (step.kind === "deleteWhere") return [deleteWhere(target, step.column, step.values)];
+  if (step.kind === "inserts") return [copies ? copyRows(target, step.rows) : insertRows(target, step.rows)];
   const deleted: NetEffect[] = [];
   const updated = new Map<string, Update[]>();
   const inserted: Row[] = [];
@@ -27,10 +40,10 @@ function statementsOfStep(table: Table, step: FoldStep, copies: boolean): Pipeli
     else if (ifAbsent === null || !copies) addUpdate(updated, effect.key, ifPresent);
     if (ifAbsent !== null) inserted.push(ifAbsent);
   }
-  const statements = [...updated.values()].map((updates) => updateRows(table, updates));
+  const statements = [...updated.values()].map((updates) => updateRows(target, updates));
   // Deleted first, so that a replaced row can come in again; inserted last, so that they meet the rows updated.
-  if (deleted.length > 0) statements.unshift(deleteRows(table, deleted));
-  if (inserted.length > 0) statements.push(copies ? copyRows(table, inserted) : insertRows(table, inserted));
+  if (deleted.length > 0) statements.unshift(deleteRows(target, deleted));
+  if (inserted.length > 0) statements.push(copies ? copyRows(target, inserted) : insertRows(target, inserted));
   return statements;
 }
 
@@ -49,7 +62,7 @@ function addUpdate(updates: Map<string, Update[]>, key: readonly string[], { set
   else updates.set(shape, [{ key, set, add }]);
 }
 
-function updateRows(table: Table, updates: readonly Update[]): PipelineStep {
+function updateRows({ table, name }: Target, updates: readonly Update[]): PipelineStep {
   const { set = {}, add = {} } = updates[0] ?? {};
   const [sets, adds] = [Object.keys(set).sort(), Object.keys(add).sort()];
   const assignments = [
@@ -80,22 +93,22 @@ function updateRows(table: Table, updates: readonly Update[]): PipelineStep {
   ];
   const { from, values } = unnest(arrays);
   return {
-    text: `update ${nameOf(table)} t set ${assignments.join(", ")} from ${from} where ${sameKey(table)}`,
+    text: `update ${name} t set ${assignments.join(", ")} from ${from} where ${sameKey(table)}`,
     values,
   };
 }
 
-function deleteRows(table: Table, effects: readonly NetEffect[]): PipelineStep {
+function deleteRows({ table, name }: Target, effects: readonly NetEffect[]): PipelineStep {
   const { from, values } = unnest(
     keyArrays(
       table,
       effects.map(({ key }) => key),
     ),
   );
-  return { text: `delete from ${nameOf(table)} t using ${from} where ${sameKey(table)}`, values };
+  return { text: `delete from ${name} t using ${from} where ${sameKey(table)}`, values };
 }
 
-function insertRows(table: Table, rows: readonly Row[]): PipelineStep {
+function insertRows({ table, name }: Target, rows: readonly Row[]): PipelineStep {
   const columns = Object.keys(table.columns);
   const { from, values } = unnest(
     columns.map((column) =>
@@ -107,19 +120,19 @@ function insertRows(table: Table, rows: readonly Row[]): PipelineStep {
     ),
   );
   return {
-    text: `insert into ${nameOf(table)} (${quoted(columns)}) select ${quoted(columns)} from ${from} on conflict do nothing`,
+    text: `insert into ${name} (${quoted(columns)}) select ${quoted(columns)} from ${from} on conflict do nothing`,
     values,
   };
 }
 
-function copyRows(table: Table, rows: readonly Row[]): PipelineStep {
-  const text = `copy ${nameOf(table)} (${quoted(Object.keys(table.columns))}) from stdin`;
+function copyRows({ table, name }: Target, rows: readonly Row[]): PipelineStep {
+  const text = `copy ${name} (${quoted(Object.keys(table.columns))}) from stdin`;
   return { text, copy: copyText(table, rows) };
 }
 
-function deleteWhere(table: Table, column: string, wanted: readonly string[]): PipelineStep {
+function deleteWhere({ table, name }: Target, column: string, wanted: readonly string[]): PipelineStep {
   const { type, text } = arrayOf(table, column, wanted);
-  return { text: `delete from ${nameOf(table)} where "${column}" = any($1::${type}[])`, values: [text] };
+  return { text: `delete from ${name} where "${column}" = any($1::${type}[])`, values: [text] };
 }
 
 interface ColumnArray {
@@ -151,6 +164,5 @@ function unnest(arrays: readonly ColumnArray[]): { from: string; values: string[
   return { from, values: arrays.map(({ text }) => text) };
 }
 
-const nameOf = (table: Table): string => `${table.schema}.${table.name}`;
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(", ");
 const sameKey = (table: Table): string => table.key.map((column) => `t."${column}" = v."${column}"`).join(" and ");

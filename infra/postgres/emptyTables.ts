@@ -11,7 +11,10 @@ const attempts = 5;
  */
 export async function emptyTables(pool: PostgresPool, model: ContextModel): Promise<void> {
   const schema = schemaOf[model.context];
-  const tables = model.tables.map(({ name }) => `${schema}.${name}`);
+  const { rows } = await orUnavailable(() =>
+    pool.query(`select number from ${schema}.generations where state = 'served'`),
+  );
+  const tables = model.tables.map(({ name }) => `${schema}_g${rows[0].number}.${name}`);
   // The checkpoints first, as in a projector's transaction, so that the two wait for each other in one order.
   const statements = `
     update ${schema}.checkpoints

@@ -59,7 +59,10 @@ describe("the tables in Postgres", () => {
   const apply = async (changes: readonly Change[]) => {
     const [first] = changes;
     const model = models.find(({ tables }) => tables.some((table) => table.name === first?.table));
-    if (model !== undefined) expect(await applyNow(pgApplier(pool, model), model, changes)).toBe("applied");
+    if (model !== undefined)
+      expect(await applyNow(pgApplier(pool, model, { generation: 1, projector: "test" }), model, changes)).toBe(
+        "applied",
+      );
   };
   changeApplierFeatures(() => ({ apply, rows: rowsOf, clear }), 25);
 });
@@ -103,14 +106,16 @@ describe("large batches", () => {
     }).flat();
     for (const half of [changes.slice(0, 7_000), changes.slice(7_000)]) {
       memory.apply(half);
-      expect(await applyNow(pgApplier(pool, roomModel), roomModel, half)).toBe("applied");
+      expect(await applyNow(pgApplier(pool, roomModel, { generation: 1, projector: "test" }), roomModel, half)).toBe(
+        "applied",
+      );
     }
     for (const table of roomModel.tables) expect(await rowsOf(table), table.name).toEqual(memory.rows(table.name));
   });
 });
 
 describe("the checkpoint", () => {
-  const applier = () => pgApplier(pool, accountModel);
+  const applier = () => pgApplier(pool, accountModel, { generation: 1, projector: "test" });
   const insert = (id: string): Change => ({ op: "insert", table: "emails", row: { id, user_id: "u" } });
   const batch = (from: Checkpoint, id: string) => ({
     lane: "accounts.7" as const,
@@ -126,9 +131,11 @@ describe("the checkpoint", () => {
       n: 0,
       hash: "",
       epoch,
-      generation: 0,
+      generation: 1,
       factsVersion: "",
       halted: null,
+      stopAt: null,
+      projector: null,
     });
     expect(at).toMatch(/^\d{4}-.*\.\d{3}Z$/);
     expect((await applier().checkpoint("accounts.7", "0".repeat(32))).epoch).toBe(epoch);
@@ -173,7 +180,7 @@ describe("bad days", () => {
   test("connections that are cut at any moment leave each batch applied once or not at all", async () => {
     await clear();
     const own = openPool(database.url, { name: "to be cut", byKeyOnly: true, max: 2 });
-    const applier = pgApplier(own, accountModel);
+    const applier = pgApplier(own, accountModel, { generation: 1, projector: "test" });
     const cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'to be cut'";
     let failures = 0;
     for (let n = 0; n < 60; n++) {
@@ -186,7 +193,10 @@ describe("bad days", () => {
       expect(applied.reason).toBeInstanceOf(FactsUnavailable);
       failures += 1;
     }
-    const { n } = await pgApplier(pool, accountModel).checkpoint("accounts.5", epoch);
+    const { n } = await pgApplier(pool, accountModel, { generation: 1, projector: "test" }).checkpoint(
+      "accounts.5",
+      epoch,
+    );
     const { rows } = await pool.query("select id from auth.emails");
     expect(rows.map(({ id }) => id).sort()).toEqual(Array.from({ length: n }, (_, index) => `cut${index}`).sort());
     expect(failures).toBeGreaterThan(0);
@@ -196,7 +206,7 @@ describe("bad days", () => {
   test("a batch that has to wait too long for another transaction is FactsUnavailable, and can be tried again", async () => {
     await clear();
     const own = openPool(database.url, { name: "test", byKeyOnly: true, statementTimeoutMs: 100 });
-    const applier = pgApplier(own, accountModel);
+    const applier = pgApplier(own, accountModel, { generation: 1, projector: "test" });
     const from = await applier.checkpoint("accounts.6", epoch);
     const to = { n: 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
     const batch = { lane: "accounts.6" as const, from, to, tables: foldChanges([insert("late")], accountModel.tables) };
@@ -210,7 +220,7 @@ describe("bad days", () => {
   });
 
   test("what Postgres refuses for good is no FactsUnavailable", async () => {
-    const applier = pgApplier(pool, accountModel);
+    const applier = pgApplier(pool, accountModel, { generation: 1, projector: "test" });
     const from = await applier.checkpoint("accounts.8", epoch);
     const to = { n: 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
     const wrong: Change = { op: "set", table: "users", key: ["a"], values: { sessions_from: "no number" } };

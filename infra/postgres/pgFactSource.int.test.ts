@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 async function applyToRooms(changes: readonly Change[]): Promise<void> {
-  const applier = pgApplier(pools.chat, roomModel);
+  const applier = pgApplier(pools.chat, roomModel, { generation: 1, projector: "test" });
   const from = await applier.checkpoint("rooms.0", epoch);
   const to = { n: from.n + 1, hash: "f".repeat(64), epoch, factsVersion: "v" };
   const batch = { lane: "rooms.0" as const, from, to, tables: foldChanges(changes, roomModel.tables) };
@@ -85,7 +85,7 @@ test("rows of several tables come with the checkpoint, absent ones as null", asy
     "user_rooms/u|rooms.0",
   ];
   const loaded = await pgFactSource(pools, tables).load("rooms.0", [...absent, ...there.keys(), "rooms/r"]);
-  expect(loaded.checkpoint).toEqual({ n: 1, hash: "f".repeat(64), epoch, generation: 0, factsVersion: "v" });
+  expect(loaded.checkpoint).toEqual({ n: 1, hash: "f".repeat(64), epoch, generation: 1, factsVersion: "v" });
   expect(loaded.rows).toEqual(new Map([...absent.map((ref) => [ref, null] as const), ...there]));
 });
 

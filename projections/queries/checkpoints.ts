@@ -5,7 +5,18 @@ import { jsonObjectFrom } from "kysely/helpers/postgres";
 import type { LaneCheckpoint } from "../applier.ts";
 import type { AuthTables, ChatTables, ContentTables } from "../tables.ts";
 
-const columns = ["lane", "n", "hash", "epoch", "generation", "facts_version as factsVersion", "halted", "at"] as const;
+const columns = [
+  "lane",
+  "n",
+  "hash",
+  "epoch",
+  "generation",
+  "facts_version as factsVersion",
+  "halted",
+  "at",
+  "stop_at as stopAt",
+  "projector",
+] as const;
 
 /** The checkpoints of the lanes of accounts. */
 export async function accountCheckpoints(db: Kysely<AuthTables>): Promise<LaneCheckpoint[]> {

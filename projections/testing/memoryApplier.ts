@@ -40,6 +40,7 @@ function insert(table: Table, { ifAbsent, ifPresent }: NetEffect): Change[] {
 
 /** Read tables of rooms in memory as Postgres would keep them, with switches for bad days. For tests. */
 export class MemoryApplier implements Applier, FactSource {
+  readonly projector = "p";
   tables = new MemoryTables(roomModel.tables);
   checkpointNow: LaneCheckpoint;
   readonly batches: ProjectedBatch[] = [];
@@ -49,12 +50,24 @@ export class MemoryApplier implements Applier, FactSource {
 
   constructor(epoch: string) {
     const empty = { n: 0, hash: "", generation: 0, factsVersion: "" };
-    this.checkpointNow = { lane: "rooms.0", epoch, halted: null, at: "", ...empty };
+    this.checkpointNow = { lane: "rooms.0", epoch, halted: null, at: "", stopAt: null, projector: null, ...empty };
   }
 
   async checkpoint(): Promise<LaneCheckpoint> {
     this.#reachable();
     return this.checkpointNow;
+  }
+
+  async lease(): Promise<LaneCheckpoint> {
+    this.#reachable();
+    this.checkpointNow = { ...this.checkpointNow, projector: this.checkpointNow.projector ?? this.projector };
+    return this.checkpointNow;
+  }
+
+  async release(): Promise<void> {
+    this.#reachable();
+    if (this.checkpointNow.projector === this.projector)
+      this.checkpointNow = { ...this.checkpointNow, projector: null };
   }
 
   async apply(batch: ProjectedBatch): Promise<"applied" | "conflict"> {
@@ -65,7 +78,9 @@ export class MemoryApplier implements Applier, FactSource {
     const { n, hash, epoch, generation } = this.checkpointNow;
     const { from, to } = batch;
     const stands = n === from.n && hash === from.hash && epoch === from.epoch && generation === from.generation;
-    if (!stands) return "conflict";
+    const { projector, stopAt } = this.checkpointNow;
+    const isOurs = projector === null || projector === this.projector;
+    if (!stands || !isOurs || (stopAt !== null && to.n > stopAt)) return "conflict";
     this.batches.push(batch);
     this.tables.apply(batch.tables.flatMap(unfold));
     this.checkpointNow = { ...this.checkpointNow, ...to, halted: null };

@@ -51,7 +51,7 @@ export const project: Bench = async (say) => {
 /** Messages per second from empty tables to the head, by the projector app in this process. */
 async function oursOnce(box: FreshBox, pool: PostgresPool, head: number): Promise<number> {
   const tables = ["rooms", "memberships", "user_rooms", "messages", "room_events", "room_commands", "checkpoints"];
-  await pool.query(`truncate ${tables.map((table) => `chat.${table}`).join(", ")}`);
+  await pool.query(`truncate ${tables.map((table) => `chat_g1.${table}`).join(", ")}`);
   const projector = await startProjectors(readProjectorConfig(box.env));
   // It is connected now and has the log before it, as the bare loop when its time begins.
   const startedAt = performance.now();

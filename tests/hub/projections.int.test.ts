@@ -80,7 +80,7 @@ test("wait-caught-up ends when the tables have the log, and lag and list show it
   expect(waited).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp" } });
   expect((await hubJson("projections", "lag")).json).toMatchObject([
     { lane: "accounts.0", n: 0, head: 0, behind: 0 },
-    { projection: "rooms", lane: "rooms.0", n: commits, head: commits, behind: 0, generation: 0, halted: null },
+    { projection: "rooms", lane: "rooms.0", n: commits, head: commits, behind: 0, generation: 1, halted: null },
     { lane: "content.0", n: 0, head: 0, behind: 0 },
   ]);
   const { json } = await hubJson("projections", "list");
@@ -103,7 +103,7 @@ test("the digest is the fold of the log's, and stays the same through a rebuild"
   expect((await hubJson("digest", "--fold")).json).toEqual({ ...before, fold: { same: true } });
   const rebuilt = await hubJson("projections", "rebuild", "rooms");
   expect(rebuilt).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp", commits } });
-  expect((await hubJson("projections", "list")).json[1]).toMatchObject({ generation: 1, n: commits });
+  expect((await hubJson("projections", "list")).json[1]).toMatchObject({ generation: 2, n: commits });
   expect((await hubJson("digest")).json).toEqual(before);
   expect((await hub("projections", "rebuild")).said).toContain(`${commits} commits were replayed`);
 });
