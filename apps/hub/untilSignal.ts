@@ -2,18 +2,23 @@
 export function untilSignal(): { readonly signal: AbortSignal; release(): void } {
   const aborting = new AbortController();
   const abort = () => aborting.abort();
-  // `hub … | head` closes the pipe and is done.
-  const onOutputError = (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    abort();
-  };
   process.on("SIGINT", abort).on("SIGTERM", abort);
-  process.stdout.on("error", onOutputError);
+  // The error handler stays, once and for all: what was written may fail later.
+  if (!process.stdout.listeners("error").includes(onOutputError)) process.stdout.on("error", onOutputError);
+  watching.add(abort);
   return {
     signal: aborting.signal,
     release() {
       process.off("SIGINT", abort).off("SIGTERM", abort);
-      // The error handler stays: what was written may fail later.
+      watching.delete(abort);
     },
   };
+}
+
+const watching = new Set<() => void>();
+
+/** `hub … | head` closes the pipe and is done. */
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  for (const abort of watching) abort();
 }

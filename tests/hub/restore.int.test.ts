@@ -20,7 +20,7 @@ import { type RestoreStep, restoreBackup, restoreSteps } from "../../apps/hub/ba
 import { writeRestoreMarker } from "../../apps/hub/backup/restoreMarker.ts";
 import { takeBackup } from "../../apps/hub/backup/takeBackup.ts";
 import { type Connections, writeConnections } from "../../apps/hub/box/connections.ts";
-import { verifyLane } from "../../apps/hub/verifyLane.ts";
+import { verifyLane } from "../../apps/hub/events/verifyLane.ts";
 import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
 import type { FreshBox } from "../support/freshBox.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeCommit, encodeEntry, hashCommit, type Lane } from "@connect-hub/domain/kernel";
@@ -102,6 +102,69 @@ test("tail starts where it is told, and speaks JSON", async () => {
 test("a lane that is none and a number that is none are usage errors", async () => {
   expect((await hub("events", "tail", "--lane", "rooms.7")).code).toBe(exitCodes.badSettingOrUsage);
   expect((await hub("events", "tail", "--from", "0")).code).toBe(exitCodes.badSettingOrUsage);
+});
+
+test("tail and export give what names a room, an account, a type, between two instants", async () => {
+  const instant = (n: number) => new Date(1_700_000_000_000 + n).toISOString();
+  const tail = async (...args: string[]) => {
+    const { code, said } = await hub("events", "tail", "--no-follow", "--json", ...args);
+    expect(code).toBe(exitCodes.done);
+    return said.map((line): number => JSON.parse(line).n);
+  };
+  expect((await tail("--room", "r")).length).toBe(12);
+  expect(await tail("--room", "a")).toEqual(await tail("--account", "a"));
+  expect(await tail("--room", "q")).toEqual([]);
+  expect((await tail("--type", "RoomRenamed")).length).toBe(12);
+  expect((await tail("--type", "RoomCreated,RoomRenamed.v1", "--account", "a")).length).toBe(12);
+  expect(await tail("--type", "RoomRen")).toEqual([]);
+  expect(await tail("--since", instant(4), "--until", instant(6))).toEqual([4, 5, 6]);
+  expect(await tail("--room", "r", "--since", instant(11))).toEqual([11, 12]);
+  const file = join(dataDir, "events.jsonl");
+  const exported = await hub("events", "export", file, "--until", instant(5), "--json");
+  expect(JSON.parse(exported.said[0] ?? "")).toMatchObject({ events: 5 });
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  expect(lines.map((line) => JSON.parse(line).n)).toEqual([1, 2, 3, 4, 5]);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    entry: 0,
+    event: 0,
+    type: "RoomRenamed.v1",
+    data: { name: "room 1" },
+  });
+});
+
+test("what can't be a filter, and a file that can't be written, are said clearly and leave nothing", async () => {
+  for (const args of [
+    ["--since", "yesterday"],
+    ["--type", "room renamed"],
+    ["--room", "a b"],
+  ]) {
+    expect((await hub("events", "tail", ...args)).code).toBe(exitCodes.badSettingOrUsage);
+  }
+  const missing = await hub("events", "export", join(dataDir, "none", "events.jsonl"));
+  expect(missing.code).toBe(exitCodes.failed);
+  expect(missing.said[0]).toContain("its folder does not exist: make it first. Nothing is left of it.");
+  mkdirSync(join(dataDir, "taken"));
+  expect((await hub("events", "export", join(dataDir, "taken"))).said[0]).toContain("that is a folder");
+  expect(readdirSync(dataDir).filter((name) => name.includes("partial"))).toEqual([]);
+});
+
+test("show prints one commit, and says where the log ends", async () => {
+  const { said } = await hub("events", "show", "rooms.0:12");
+  expect(said[0]).toContain(`hash   ${prevHash}`);
+  expect(said[0]).toContain("entry 0: renameRoom by a, key 12");
+  const { said: asJson } = await hub("events", "show", "rooms.0:12", "--json");
+  expect(JSON.parse(asJson[0] ?? "")).toMatchObject({
+    hash: prevHash,
+    commit: { n: 12, entries: [{ kind: "renameRoom" }] },
+  });
+  const beyond = await hub("events", "show", "rooms.0:13");
+  expect(beyond).toMatchObject({
+    code: exitCodes.badSettingOrUsage,
+    said: ["rooms.0 has no commit 13: its last one is 12.\n"],
+  });
+  expect((await hub("events", "show", "accounts.0:1")).said[0]).toContain("it is empty");
+  expect((await hub("events", "show", "rooms.3:1")).said[0]).toContain('There is no lane "rooms.3", only accounts.0');
+  expect((await hub("events", "show", "rooms.0")).said[0]).toContain("Write it like rooms.0:42");
 });
 
 test("verify reads the whole log, and finds what does not belong in it", async () => {

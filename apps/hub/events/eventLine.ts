@@ -6,6 +6,9 @@ export interface EventLine {
   readonly lane: LaneId;
   /** The number of its commit. */
   readonly n: number;
+  /** The place of its entry in the commit, and its own in the entry, both from 0. */
+  readonly entry: number;
+  readonly event: number;
   readonly at: string;
   readonly type: string;
   readonly subject: StoredEvent["subject"];
@@ -16,12 +19,16 @@ export interface EventLine {
   readonly data: JsonObject;
 }
 
-/** The events of a commit, in order. */
-export function eventLines(commit: Commit): EventLine[] {
+/** The events of a commit that `isWanted`, in order. */
+export function eventLines(commit: Commit, isWanted: (event: StoredEvent) => boolean = () => true): EventLine[] {
   const { lane, n, at } = commit;
-  return commit.entries.flatMap((entry) =>
-    entry.events.map(({ type, subject, s, by, data }) => {
-      return { lane, n, at, type, subject, ...(s === undefined ? {} : { s }), by, data: withoutSealed(data) };
+  return commit.entries.flatMap((one, entry) =>
+    one.events.flatMap((stored, event) => {
+      if (!isWanted(stored)) return [];
+      const { type, subject, s, by, data } = stored;
+      return [
+        { lane, n, entry, event, at, type, subject, ...(s !== undefined && { s }), by, data: withoutSealed(data) },
+      ];
     }),
   );
 }

@@ -1,0 +1,55 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { EventFilter } from "./eventFilter.ts";
+
+/** What the options below are parsed to. */
+export interface FilterOptions {
+  readonly room?: string;
+  readonly account?: string;
+  readonly type?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+}
+
+/** Adds the options that say which events are wanted. */
+export function withFilterOptions(command: Command): Command {
+  return command
+    .option("--room <id>", "only events that name this room", anId)
+    .option("--account <id>", "only events that name this account", anId)
+    .option("--type <types>", "only these types, with or without a version: MessagePosted,RoomCreated.v1", typeList)
+    .option("--since <time>", "only from this instant on, for example 2026-11-23T10:00:00Z", instant)
+    .option("--until <time>", "only up to this instant", instant);
+}
+
+/** The filter that was asked for. */
+export function filterOf({ room, account, type, since, until }: FilterOptions): EventFilter {
+  return {
+    ...(room !== undefined && { room }),
+    ...(account !== undefined && { account }),
+    ...(type !== undefined && { types: type }),
+    ...(since !== undefined && { sinceMs: since }),
+    ...(until !== undefined && { untilMs: until }),
+  };
+}
+
+/** An instant on the command line, in milliseconds. */
+export function instant(text: string): number {
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError("an instant is a date, or a date and a time: 2026-11-23T10:00:00Z.");
+  return ms;
+}
+
+/** An id on the command line. */
+export function anId(text: string): string {
+  if (!/^[\w-]{1,64}$/.test(text))
+    throw new InvalidArgumentError("an id is a UUID: 01968a5e-7c1a-7000-8000-3d2c1b0a9f8e.");
+  return text;
+}
+
+function typeList(text: string): readonly string[] {
+  const types = text.split(",").map((type) => type.trim());
+  if (types.every((type) => /^[A-Z][A-Za-z]*(\.v\d+)?$/.test(type))) return types;
+  throw new InvalidArgumentError(
+    "types are names like MessagePosted or MessagePosted.v1, separated by commas; all of them: npm run hub -- events types",
+  );
+}
