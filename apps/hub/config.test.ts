@@ -49,3 +49,23 @@ test.each([
   expect(() => readConfig({ [variable]: value })).toThrow(BadSetting);
   expect(() => readConfig({ [variable]: value })).toThrow(variable);
 });
+
+test("three replicas need nats-servers of one's own", () => {
+  expect(readConfig({}).natsReplicas).toBe(1);
+  expect(() => readConfig({ HUB_NATS_REPLICAS: "3" })).toThrow(/HUB_NATS_URL=nats:/);
+  expect(() => readConfig({ HUB_NATS_REPLICAS: "2" })).toThrow("HUB_NATS_REPLICAS: must be 1 or 3");
+  expect(readConfig({ HUB_NATS_REPLICAS: "3", HUB_NATS_URL: "nats://a,nats://b,nats://c" }).natsReplicas).toBe(3);
+});
+
+test("at NATS by URL each app may sign in as a user of its own", () => {
+  const logins = {
+    HUB_NATS_USER: "hub",
+    HUB_NATS_PASSWORD: "h",
+    HUB_EDGE_NATS_USER: "edge",
+    HUB_EDGE_NATS_PASSWORD: "e",
+  };
+  expect(readConfig(logins).natsLogins).toEqual({
+    hub: { user: "hub", password: "h" },
+    edge: { user: "edge", password: "e" },
+  });
+});

@@ -1,8 +1,9 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { NatsLogin, NatsUser } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { z } from "zod";
-import { type AppProcess, parseProcesses } from "./box/appProcess.ts";
+import { type AppProcess, appNames, parseProcesses } from "./box/appProcess.ts";
 
 /** The folder that holds the sources that run. */
 export const checkout = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,9 +23,12 @@ const schema = z.object({
   /** Where placement serves the bytes that nodes have, on the loopback address; default: 7754, or a free one as HUB_PORT is. */
   HUB_PLACEMENT_PORT: port.optional(),
   /** Servers that run already; nothing is started for these. */
+  /** Several nats-servers of one cluster are separated by commas. */
   HUB_NATS_URL: text,
   HUB_NATS_USER: text,
   HUB_NATS_PASSWORD: text,
+  /** How many nats-servers keep each commit: 1, or 3 in a cluster. */
+  HUB_NATS_REPLICAS: z.enum(["1", "3"], "must be 1 or 3").default("1"),
   HUB_POSTGRES_URL: text,
   HUB_VALKEY_URL: text,
   /** Each schema may be a database of its own; default: the PostgreSQL above. */
@@ -48,6 +52,8 @@ const schema = z.object({
   HUB_CONTENT_RESERVE_BYTES: z.coerce.number().int().min(0).optional(),
   /** The reserve of each lane of the log on the disk, in bytes; default: 16 GiB, or less on a small disk. Fixed when it is made. */
   HUB_LANE_BYTES: z.coerce.number().int().min(1_000_000).optional(),
+  /** The folder of the log's closed epochs; default: in the data folder. */
+  HUB_ARCHIVE_DIR: text,
   /** Into how many lanes rooms are divided; fixed when the log is made. */
   HUB_ROOM_LANES: z.coerce.number().int().min(1).max(256).default(1),
 });
@@ -70,8 +76,9 @@ export interface HubConfig {
     readonly content: string | undefined;
     readonly vault: string | undefined;
   };
-  readonly natsUser: string | undefined;
-  readonly natsPassword: string | undefined;
+  /** Who signs in to a NATS by URL as what; an app that is missing signs in by what its environment or the URL says. */
+  readonly natsLogins: Readonly<Partial<Record<NatsUser, NatsLogin>>>;
+  readonly natsReplicas: 1 | 3;
   readonly vaultRoot: string | undefined;
   readonly privateOnly: boolean;
   readonly cacheFolder: string | undefined;
@@ -79,6 +86,8 @@ export interface HubConfig {
   readonly processes: readonly AppProcess[];
   readonly roomLanes: number;
   readonly laneBytes: number | undefined;
+  /** Absolute; undefined: in the data folder. */
+  readonly archiveDir: string | undefined;
   readonly content: {
     /** Absolute; undefined: in the data folder. */
     readonly dir: string | undefined;
@@ -113,8 +122,8 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
       content: it.HUB_CONTENT_URL,
       vault: it.HUB_VAULT_URL,
     },
-    natsUser: it.HUB_NATS_USER,
-    natsPassword: it.HUB_NATS_PASSWORD,
+    natsLogins: loginsIn(env),
+    natsReplicas: replicasOf(it.HUB_NATS_REPLICAS, it.HUB_NATS_URL),
     vaultRoot: it.HUB_VAULT_ROOT,
     privateOnly: it.HUB_SERVERS === "private",
     cacheFolder: it.HUB_CACHE,
@@ -122,12 +131,31 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     processes: processesOf(it.HUB_PROCESSES),
     roomLanes: it.HUB_ROOM_LANES,
     laneBytes: it.HUB_LANE_BYTES,
+    archiveDir: it.HUB_ARCHIVE_DIR === undefined ? undefined : resolve(checkout, it.HUB_ARCHIVE_DIR),
     content: {
       dir: it.HUB_CONTENT_DIR === undefined ? undefined : resolve(checkout, it.HUB_CONTENT_DIR),
       bytes: it.HUB_CONTENT_BYTES,
       reserveBytes: it.HUB_CONTENT_RESERVE_BYTES,
     },
   };
+}
+
+/** `HUB_NATS_USER` is the operator's; that of an app has its name in it, such as `HUB_EDGE_NATS_USER`. */
+function loginsIn(env: NodeJS.ProcessEnv): HubConfig["natsLogins"] {
+  const logins = (["hub", ...appNames] as const).flatMap((user) => {
+    const prefix = user === "hub" ? "HUB" : `HUB_${user.toUpperCase()}`;
+    const name = env[`${prefix}_NATS_USER`] ?? "";
+    return name === "" ? [] : [[user, { user: name, password: env[`${prefix}_NATS_PASSWORD`] ?? "" }]];
+  });
+  return Object.fromEntries(logins);
+}
+
+function replicasOf(value: "1" | "3", url: string | undefined): 1 | 3 {
+  if (value === "1") return 1;
+  if (url !== undefined) return 3;
+  throw new BadSetting(
+    "HUB_NATS_REPLICAS=3 needs three nats-servers, and the box starts one: name yours by HUB_NATS_URL=nats://a:4222,nats://b:4222,nats://c:4222.",
+  );
 }
 
 function processesOf(value: string): readonly AppProcess[] {

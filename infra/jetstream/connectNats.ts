@@ -37,7 +37,8 @@ export interface ConnectOptions {
 
 const oldestServer = [2, 12] as const;
 const closeTimeoutMs = 1_000;
-const pingIntervalMs = 10_000;
+// A server that is frozen, or away behind a dead line, is left for another one of its cluster after at most three of these.
+const pingIntervalMs = 2_000;
 
 /**
  * Connects; tries again until the deadline. Throws `LogUnavailable` when no server answers or it refuses the user, and

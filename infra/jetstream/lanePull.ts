@@ -9,8 +9,11 @@ const batchCommits = 1_000;
 const batchBytes = 8 * 1024 * 1024;
 /** How long a request waits at the head of the log; an idle reader costs one request in this time. */
 const expiresMs = 30_000;
-/** How often the server says that it is still there; after twice that the consumer counts as lost. */
-const heartbeatMs = 5_000;
+/**
+ * How often the server says that it is still there; after twice that the consumer counts as lost. In a cluster it may be on another
+ * server than the connection, so that nothing else tells of its end.
+ */
+const heartbeatMs = 1_000;
 /** How long the server keeps a consumer for which no request waits. */
 const inactiveMs = 60_000;
 

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { LogUnavailable, pause, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
-import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
+import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { checkLane } from "./checkLane.ts";
 import type { NatsLink } from "./connectNats.ts";
-import { LaneCountFixed, LaneUnsound } from "./errors.ts";
+import { hasApiCode, LaneCountFixed, LaneUnsound } from "./errors.ts";
 import { claimLane, createRegistry, findLane, fixLaneCount } from "./laneRegistry.ts";
 import { laneStreamConfig } from "./laneStream.ts";
 
@@ -13,7 +13,7 @@ export interface ProvisionOptions {
   readonly prefix: string;
   /** All lanes of each context that is named. */
   readonly lanes: readonly LaneId[];
-  /** 1 on one box, 3 in a cluster. */
+  /** 1 on one box, 3 in a cluster; what is there already is changed to this. */
   readonly replicas: number;
   /** The reserve of each lane on the disk; when it is used up, appends are refused. */
   readonly maxBytes: number;
@@ -24,8 +24,8 @@ const attemptsMs = 20_000;
 const pauseMs = 200;
 
 /**
- * Makes the registry and the lanes that are missing; does nothing where they are there, so that any number of processes
- * may call it at once. Throws `LaneUnsound`, `LaneCountFixed` and `LogUnavailable`.
+ * Makes the registry and the lanes that are missing; where they are there it changes their replicas at most, so that any number
+ * of processes may call it at once. Throws `LaneUnsound`, `LaneCountFixed` and `LogUnavailable`.
  */
 export async function provisionLanes(link: NatsLink, options: ProvisionOptions): Promise<void> {
   const endsAt = Date.now() + attemptsMs;
@@ -57,14 +57,29 @@ async function makeMissing(
   const manager = await jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });
   const registry = await createRegistry(link, options.prefix, options.replicas);
   for (const [context, count] of countByContext(options.lanes)) await fixLaneCount(registry, context, count);
+  await keepReplicas(manager, `KV_${subjects(options.prefix).lanesBucket}`, options.replicas);
   for (const [lane, epoch] of epochs) {
-    if ((await findLane(registry, lane)) !== undefined) continue;
+    const there = await findLane(registry, lane);
+    if (there !== undefined) {
+      await keepReplicas(manager, there.stream, options.replicas);
+      continue;
+    }
     // The stream comes first, then its entry: an entry without a stream is a lost log and never a new one. Who comes
     // second takes its own, empty stream away.
     const stream = subjects(options.prefix).logStream(lane, epoch);
     await manager.streams.add(laneStreamConfig({ ...options, lane, epoch }));
     const standing = await claimLane(registry, lane, { epoch, stream });
     if (standing.stream !== stream) await manager.streams.delete(stream);
+  }
+}
+
+/** A box may have become a cluster since. A stream that is gone is found by the check that follows. */
+async function keepReplicas(manager: JetStreamManager, stream: string, replicas: number): Promise<void> {
+  try {
+    const { config } = await manager.streams.info(stream);
+    if (config.num_replicas !== replicas) await manager.streams.update(stream, { num_replicas: replicas });
+  } catch (error) {
+    if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
   }
 }
 

@@ -12,6 +12,7 @@ export { endLeftover } from "./pidFile.ts";
 export { assertPortFree, freePort } from "./ports.ts";
 export { defaultCacheFolder } from "./privateCopy.ts";
 export { identifyProcess, isRunning, type ProcessIdentity, processNames } from "./processIdentity.ts";
+export type { NatsCluster } from "./recipe.ts";
 export type { ServerKind } from "./serverKinds.ts";
 export { findSftpClient, type SftpClient } from "./sftpClient.ts";
 export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";

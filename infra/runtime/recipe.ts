@@ -3,6 +3,16 @@ import type { OnProgress } from "./privateCopy.ts";
 import type { ServerKind } from "./serverKinds.ts";
 import type { Account, ServerProgram } from "./serverProgram.ts";
 
+/** How a nats-server finds the others of its cluster. */
+export interface NatsCluster {
+  /** This server among the others. */
+  readonly serverName: string;
+  /** Where the others reach this one, on the loopback address. */
+  readonly port: number;
+  /** Where this one reaches the others: their `port`s, its own among them or not. */
+  readonly peers: readonly number[];
+}
+
 /** What a server needs from its surroundings. */
 export interface LaunchOptions {
   readonly program: ServerProgram;
@@ -10,6 +20,8 @@ export interface LaunchOptions {
   readonly port: number;
   readonly account: Account | undefined;
   readonly onProgress: OnProgress;
+  /** NATS only: the cluster that it is one server of. */
+  readonly cluster?: NatsCluster | undefined;
 }
 
 /** A server that is prepared: how to start it, where it keeps its data, how to reach it. */

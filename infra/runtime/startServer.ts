@@ -7,7 +7,7 @@ import { endLeftover } from "./pidFile.ts";
 import { assertPortFree, freePort } from "./ports.ts";
 import { postgresAccount, postgresMajorOf, postgresRecipe } from "./postgres.ts";
 import { defaultCacheFolder } from "./privateCopy.ts";
-import type { Launch, Recipe } from "./recipe.ts";
+import type { Launch, NatsCluster, Recipe } from "./recipe.ts";
 import { type ServerKind, serverFacts } from "./serverKinds.ts";
 import type { Account, ServerProgram } from "./serverProgram.ts";
 import { type SupervisedProcess, type SuperviseOptions, superviseProcess } from "./supervisedProcess.ts";
@@ -20,6 +20,8 @@ export interface StartServerOptions extends Omit<FindOptions, "account" | "major
   readonly port?: number;
   /** NATS without users and rights instead of the top-level `nats.conf`; default false. */
   readonly open?: boolean;
+  /** NATS only: the cluster that it is one server of; default: none. */
+  readonly cluster?: NatsCluster | undefined;
   /** Told when the state of the process changes. */
   readonly onChange?: () => void;
   /** Calls the start off. */
@@ -65,6 +67,7 @@ export async function startServer(kind: ServerKind, options: StartServerOptions)
       folder,
       port,
       account,
+      cluster: options.cluster,
       onProgress: options.onProgress ?? (() => {}),
     });
     try {

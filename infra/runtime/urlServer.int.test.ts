@@ -42,6 +42,13 @@ test("a server that is away is named with the variable", async () => {
   });
 });
 
+test("of several nats-servers one that answers is enough", async () => {
+  const away = `nats://127.0.0.1:${await freePort()}`;
+  const url = `${away},${inject("natsUrl")}`;
+  expect(await checkUrlServer("nats", url)).toMatchObject({ url, version: expect.stringMatching(/^2/) });
+  await expect(checkUrlServer("nats", `${away},${away}`)).rejects.toMatchObject({ code: "ServerUnreachable" });
+});
+
 test("a wrong password is no answer", async () => {
   const url = new URL(inject("valkeyUrl"));
   url.password = "wrong";

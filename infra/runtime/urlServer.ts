@@ -17,11 +17,29 @@ export interface UrlServer {
 const defaultPorts: Readonly<Record<ServerKind, string>> = { nats: "4222", postgres: "5432", valkey: "6379" };
 
 /**
- * Makes sure that a server answers at a URL and is new enough.
+ * Makes sure that a server answers at a URL and is new enough. Of several nats-servers, separated by commas, the first that answers
+ * speaks for all.
  * @param postgresVersion asks PostgreSQL, which tells its version only after a sign-in; without it the version is `unknown`
  * @throws RuntimeError `BadSetting`, `ServerUnreachable`, `ServerTooOld`, each naming the variable
  */
 export async function checkUrlServer(
+  kind: ServerKind,
+  url: string,
+  postgresVersion?: (url: string) => Promise<string>,
+): Promise<UrlServer> {
+  const urls = kind === "nats" ? url.split(",") : [url];
+  for (const [index, one] of urls.entries()) {
+    try {
+      return { ...(await checkOne(kind, one.trim(), postgresVersion)), url };
+    } catch (error) {
+      const isDown = error instanceof RuntimeError && error.code === "ServerUnreachable";
+      if (!isDown || index === urls.length - 1) throw error;
+    }
+  }
+  throw new Error("A text has at least one part.");
+}
+
+async function checkOne(
   kind: ServerKind,
   url: string,
   postgresVersion?: (url: string) => Promise<string>,
@@ -51,10 +69,8 @@ export async function checkUrlServer(
 }
 
 function parseUrl(kind: ServerKind, url: string): { parsed: URL; target: AskTarget } {
-  // Of several NATS servers the first speaks for all.
-  const first = url.split(",")[0] ?? "";
   try {
-    const parsed = new URL(first);
+    const parsed = new URL(url);
     const host = parsed.hostname.replace(/^\[|\]$/g, "");
     if (host === "") throw new TypeError("It names no host.");
     const port = Number(parsed.port === "" ? defaultPorts[kind] : parsed.port);

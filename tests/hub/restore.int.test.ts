@@ -58,7 +58,13 @@ async function boxUnderTest(name: string): Promise<BoxUnderTest> {
 
 function connectionsTo({ env, databaseUrl, prefix }: FreshBox, dataDir: string): Connections {
   const urls = { authUrl: databaseUrl, chatUrl: databaseUrl, contentUrl: databaseUrl, vaultUrl: databaseUrl };
-  const log = { natsUrl: inject("natsUrl"), natsLogins: {}, prefix, roomLanes: 1, laneBytes: 64 * 1024 * 1024 };
+  const nats = {
+    natsUrl: inject("natsUrl"),
+    natsLogins: {},
+    natsReplicas: 1,
+    archiveDir: join(dataDir, "archive"),
+  } as const;
+  const log = { ...nats, prefix, roomLanes: 1, laneBytes: 64 * 1024 * 1024 };
   const doors = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1 };
   const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
   const placement = { url: "http://127.0.0.1:1", secret: "", key: join(dataDir, "ssh-key"), publicKey: "" };

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startServer } from "@connect-hub/runtime";
+import { type SupervisedProcess, startServer } from "@connect-hub/runtime";
 
 /** A nats-server of one test's own, that may be killed. */
 export interface OwnNats {
@@ -17,16 +17,19 @@ export async function startOwnNats(): Promise<OwnNats> {
   const server = await startServer("nats", { dataDir, open: true });
   return {
     url: server.url,
-    async kill() {
-      const pid = server.process?.pid;
-      if (pid === undefined) return;
-      process.kill(pid, "SIGKILL");
-      const endsAt = Date.now() + 5_000;
-      while (server.process?.pid === pid && Date.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, 5));
-    },
+    kill: () => killAndWait(server.process),
     async close() {
       await server.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** SIGKILL to a process that is started again by itself; resolves when this one is gone. */
+export async function killAndWait(supervised: SupervisedProcess | undefined): Promise<void> {
+  const pid = supervised?.pid;
+  if (pid === undefined) return;
+  process.kill(pid, "SIGKILL");
+  const endsAt = Date.now() + 5_000;
+  while (supervised?.pid === pid && Date.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, 5));
 }

@@ -26,6 +26,8 @@ export async function freshBox(servers: {
   readonly postgresUrl: string;
   readonly valkeyUrl?: string;
   readonly roomLanes?: number;
+  /** How many nats-servers keep each commit; default: 1. */
+  readonly replicas?: number;
 }): Promise<FreshBox> {
   const name = `t_${randomBytes(6).toString("hex")}`;
   const prefix = `${name}_`;
@@ -42,7 +44,7 @@ export async function freshBox(servers: {
   await provisionLanes(link, {
     prefix,
     lanes: ["accounts.0", ...rooms, "content.0"],
-    replicas: 1,
+    replicas: servers.replicas ?? 1,
     // NATS sets it aside, and boxes share its disk.
     maxBytes: 256 * 1024 ** 2,
   });

@@ -55,6 +55,7 @@ export async function withRestoreTarget<T>(
 ): Promise<T> {
   const {
     prefix,
+    natsReplicas: replicas,
     laneBytes: reserve,
     vaultUrl,
     vaultRoot,
@@ -78,7 +79,7 @@ export async function withRestoreTarget<T>(
     links.push(writer);
     return await work({
       prefix,
-      replicas: 1,
+      replicas,
       laneBytes: reserve,
       admin,
       writer,

@@ -6,6 +6,7 @@ const login = (user: string) => ({ user, password: `${user}'s password` });
 const connections: Connections = {
   natsUrl: "nats://127.0.0.1:1",
   natsLogins: { hub: login("hub"), edge: login("edge"), commands: login("commands"), projector: login("projector") },
+  natsReplicas: 1,
   authUrl: "postgresql://a",
   chatUrl: "postgresql://c",
   contentUrl: "postgresql://f",
@@ -15,6 +16,7 @@ const connections: Connections = {
   prefix: "",
   roomLanes: 1,
   laneBytes: 1,
+  archiveDir: "/data/archive",
   host: "127.0.0.1",
   port: 7750,
   content: { dir: "/data/content", bytes: null, reserveBytes: null },

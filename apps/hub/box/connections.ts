@@ -15,44 +15,51 @@ import type { AppName } from "./appProcess.ts";
 
 const login = z.object({ user: z.string(), password: z.string() });
 
-const schema = z.object({
-  natsUrl: z.string(),
-  /** Who signs in to NATS as what; an app that is missing signs in by what the environment or the URL says. */
-  natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login, placement: login }).partial(),
-  authUrl: z.string(),
-  chatUrl: z.string(),
-  contentUrl: z.string(),
-  vaultUrl: z.string(),
-  /** The file with the vault's root key. */
-  vaultRoot: z.string(),
-  valkeyUrl: z.string(),
-  prefix: z.string(),
-  roomLanes: z.number(),
-  /** The reserve of each lane on the disk. */
-  laneBytes: z.number(),
-  host: z.string(),
-  port: z.number(),
-  content: z.object({
-    /** Where the bytes of files lie. */
-    dir: z.string(),
-    /** So many they may take; null: what the disk has, less `reserveBytes`, which has a default too. */
-    bytes: z.number().nullable(),
-    reserveBytes: z.number().nullable(),
-  }),
-  placement: z.object({
-    /** Where it serves the bytes that nodes have. */
-    url: z.string(),
-    /** Who shows it may read them all. */
-    secret: z.string(),
-    /** The file with the box's own ssh key. */
-    key: z.string(),
-    /** The line that lets that key in on a node. */
-    publicKey: z.string(),
-  }),
-});
+/** What a box of an earlier version left out has a default. */
+const schemaIn = (dataDir: string) =>
+  z.object({
+    natsUrl: z.string(),
+    /** Who signs in to NATS as what; an app that is missing signs in by what the environment or the URL says. */
+    natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login, placement: login }).partial(),
+    /** How many nats-servers keep each commit. */
+    natsReplicas: z.union([z.literal(1), z.literal(3)]).default(1),
+    authUrl: z.string(),
+    chatUrl: z.string(),
+    contentUrl: z.string(),
+    vaultUrl: z.string(),
+    /** The file with the vault's root key. */
+    vaultRoot: z.string(),
+    valkeyUrl: z.string(),
+    prefix: z.string(),
+    roomLanes: z.number(),
+    /** The reserve of each lane on the disk. */
+    laneBytes: z.number(),
+    /** Where the commits of closed epochs lie that are not in NATS any more. */
+    archiveDir: z.string().default(join(dataDir, "archive")),
+    host: z.string(),
+    port: z.number(),
+    content: z.object({
+      /** Where the bytes of files lie. */
+      dir: z.string(),
+      /** So many they may take; null: what the disk has, less `reserveBytes`, which has a default too. */
+      bytes: z.number().nullable(),
+      reserveBytes: z.number().nullable(),
+    }),
+    placement: z.object({
+      /** Where it serves the bytes that nodes have. */
+      url: z.string(),
+      /** Who shows it may read them all. */
+      secret: z.string(),
+      /** The file with the box's own ssh key. */
+      key: z.string(),
+      /** The line that lets that key in on a node. */
+      publicKey: z.string(),
+    }),
+  });
 
 /** How everything of one box reaches everything else, passwords included. */
-export type Connections = Readonly<z.infer<typeof schema>>;
+export type Connections = Readonly<z.output<ReturnType<typeof schemaIn>>>;
+type WrittenConnections = Readonly<z.input<ReturnType<typeof schemaIn>>>;
 
 /** The ports of a box's own doors. */
 export interface DoorPorts {
@@ -67,11 +74,10 @@ export function connectionsOf(
   folder: DataFolder,
   ports: DoorPorts,
 ): Connections {
-  const own = { user: config.natsUser ?? "", password: config.natsPassword ?? "" };
-  const hub = config.natsUser === undefined ? {} : { hub: own };
   return {
     natsUrl: servers.nats.url,
-    natsLogins: servers.natsLogins ?? hub,
+    natsLogins: servers.natsLogins ?? config.natsLogins,
+    natsReplicas: config.natsReplicas,
     authUrl: config.urls.auth ?? servers.postgres.url,
     chatUrl: config.urls.chat ?? servers.postgres.url,
     contentUrl: config.urls.content ?? servers.postgres.url,
@@ -81,6 +87,7 @@ export function connectionsOf(
     prefix: config.prefix,
     roomLanes: config.roomLanes,
     laneBytes: config.laneBytes ?? laneBytesFor(servers.nats.dataFolder, config.roomLanes + 2),
+    archiveDir: config.archiveDir ?? join(folder.path, "archive"),
     host: config.host,
     port: ports.edge,
     content: {
@@ -110,13 +117,13 @@ function laneBytesFor(dataFolder: string | undefined, lanes: number): number {
 const gigabyte = 1024 ** 3;
 
 /** Leaves the connections for the other commands of `hub`; only the owner of the data folder can read them. */
-export function writeConnections(dataDir: string, connections: Connections): void {
+export function writeConnections(dataDir: string, connections: WrittenConnections): void {
   writeFileAtomic(pathOf(dataDir), `${JSON.stringify(connections, undefined, 2)}\n`, 0o600);
 }
 
 /** The connections of the box that was last started on a data folder. Throws `NotRunning` when there was none yet. */
 export function readConnections(dataDir: string): Connections {
-  const parsed = schema.safeParse(readJsonIfThere(pathOf(dataDir)));
+  const parsed = schemaIn(dataDir).safeParse(readJsonIfThere(pathOf(dataDir)));
   if (parsed.success) return parsed.data;
   const what = existsSync(dataDir) ? "has not been started" : "does not exist";
   throw new NotRunning(`The box in ${dataDir} ${what}. Start it by: npm run hub -- up`);
@@ -146,6 +153,7 @@ export function appEnvironment(
     HUB_PREFIX: connections.prefix,
     HUB_ROOM_LANES: String(connections.roomLanes),
     HUB_NATS_URL: connections.natsUrl,
+    HUB_ARCHIVE_DIR: connections.archiveDir,
     HUB_AUTH_URL: connections.authUrl,
     HUB_CHAT_URL: connections.chatUrl,
     HUB_CONTENT_URL: connections.contentUrl,

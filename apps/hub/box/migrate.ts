@@ -29,8 +29,8 @@ async function makeLanes(connections: Connections): Promise<void> {
   });
   try {
     const lanes = lanesOf(connections.roomLanes);
-    const { prefix, laneBytes } = connections;
-    await provisionLanes(link, { prefix, lanes, replicas: 1, maxBytes: laneBytes });
+    const { prefix, natsReplicas: replicas, laneBytes: maxBytes } = connections;
+    await provisionLanes(link, { prefix, lanes, replicas, maxBytes });
   } finally {
     await link.close();
   }

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, openDataFolder, readOrMakeSecret, startServer, waitFor } from "@connect-hub/runtime";
+import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
+import { killAndWait, type OwnNats } from "./ownNats.ts";
+
+/** One nats-server, or several that are one cluster, of one test's own; each may be killed. */
+export interface OwnNatsCluster extends OwnNats {
+  /** How many servers: as many replicas a stream may have. */
+  readonly size: number;
+  /** The environment of a box that uses them: where they are, how many replicas, who signs in how. */
+  readonly env: { readonly [name: string]: string };
+  /** Where one of them listens. */
+  urlOf(index: number): string;
+  /** The process of one of them; undefined while it does not run. */
+  pidOf(index: number): number | undefined;
+  /** Which of them leads a stream (a bucket's is named `KV_<bucket>`); undefined while none does. */
+  leaderOf(stream: string): Promise<number | undefined>;
+  /** SIGKILL to one of them; it is started again by itself on the same data. Resolves when the process is gone. */
+  killOne(index: number): Promise<void>;
+  /** SIGKILL to all of them at once. */
+  kill(): Promise<void>;
+}
+
+/**
+ * Starts `size` servers in fresh folders; resolves when streams can be made. `users`: with those of the top-level `nats.conf`,
+ * who sign in as `env` says; default: without any.
+ */
+export async function startNatsCluster(
+  size: 1 | 3,
+  { users = false }: { readonly users?: boolean } = {},
+): Promise<OwnNatsCluster> {
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-cluster-"));
+  const { secrets } = openDataFolder(join(folder, "shared"));
+  const peers = await Promise.all(Array.from({ length: size }, () => freePort()));
+  const servers = await Promise.all(
+    peers.map((port, index) => {
+      const dataDir = join(folder, String(index));
+      mkdirSync(dataDir);
+      symlinkSync(secrets, join(dataDir, "secrets"));
+      const cluster = size === 1 ? undefined : { serverName: `nats-${index}`, port, peers };
+      return startServer("nats", { dataDir, open: !users, cluster });
+    }),
+  );
+  const url = servers.map((server) => server.url).join(",");
+  const logins = users ? loginsIn(join(folder, "shared")) : {};
+  const { HUB_NATS_USER: user, HUB_NATS_PASSWORD: pass } = logins;
+  async function ask<T>(question: (api: JetStreamManager) => Promise<T>): Promise<T> {
+    const address = servers.map((server) => server.address);
+    const nc = await connect({
+      servers: address,
+      ...(user !== undefined && { user, pass }),
+      inboxPrefix: "_INBOX_hub",
+    });
+    try {
+      return await question(await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 }));
+    } finally {
+      await nc.close();
+    }
+  }
+  const cluster: OwnNatsCluster = {
+    url,
+    size,
+    env: { HUB_NATS_URL: url, HUB_NATS_REPLICAS: String(size), ...logins },
+    urlOf: (index) => servers[index]?.url ?? "",
+    pidOf: (index) => servers[index]?.process?.pid,
+    async leaderOf(stream) {
+      const { cluster: group } = await ask((api) => api.streams.info(stream));
+      const index = size === 1 ? 0 : Number(group?.leader?.replace("nats-", "") || Number.NaN);
+      return Number.isNaN(index) ? undefined : index;
+    },
+    killOne: (index) => killAndWait(servers[index]?.process),
+    kill: async () => void (await Promise.all(servers.map((server) => killAndWait(server.process)))),
+    async close() {
+      await Promise.all(servers.map((server) => server.close()));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  // A cluster takes nothing before its servers have met and chosen who leads them.
+  const isLed = () =>
+    ask((api) => api.getAccountInfo()).then(
+      () => true,
+      () => false,
+    );
+  if (await waitFor(isLed, { timeoutMs: 30_000, everyMs: 50 })) return cluster;
+  await cluster.close();
+  throw new Error(`The ${size} nats-servers chose no leader in 30 s.`);
+}
+
+/** How the apps sign in by these secrets, as a box by URL is told it. */
+function loginsIn(dataDir: string): Record<string, string> {
+  const folder = openDataFolder(dataDir);
+  const logins = ["hub", "edge", "commands", "projector", "placement"].flatMap((user) => {
+    const prefix = user === "hub" ? "HUB" : `HUB_${user.toUpperCase()}`;
+    return [
+      [`${prefix}_NATS_USER`, user],
+      [`${prefix}_NATS_PASSWORD`, readOrMakeSecret(folder, `nats-${user}`)],
+    ];
+  });
+  return Object.fromEntries(logins);
+}
