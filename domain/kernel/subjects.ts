@@ -16,6 +16,12 @@ export interface Subjects {
   liveRoom(room: string): string;
   /** Where a lane's writer beats. */
   beat(lane: LaneId): string;
+  /** The bucket that says what each internal service may see, under its name. */
+  readonly servicesBucket: string;
+  /** The bucket in which the internal service `name` keeps how far it is. */
+  serviceBucket(name: string): string;
+  /** Where the filtering door takes what the internal service `name` asks; `*` is any service. */
+  door(name: string, what: string): string;
 }
 
 /** How many hex digits of an epoch stand in names, position tokens and cursors. */
@@ -42,5 +48,8 @@ export function subjects(prefix = ""): Subjects {
     services: (actor, lane, writer) => `${prefix}sys.${actor}.${lane}.${writer}`,
     liveRoom: (room) => `${prefix}live.room.${room}`,
     beat: (lane) => `${prefix}beat.${lane}`,
+    servicesBucket: `${prefix}services`,
+    serviceBucket: (name) => `${prefix}service_${name}`,
+    door: (name, what) => `${prefix}door.${name}.${what}`,
   };
 }

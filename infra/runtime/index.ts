@@ -7,7 +7,15 @@ export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export { failpoint } from "./failpoint.ts";
 export { readJsonIfThere, writeFileAtomic } from "./files.ts";
 export { type FindOptions, findServer } from "./findServer.ts";
-export type { NatsLogin, NatsUser } from "./nats.ts";
+export { type NatsLogin, type NatsUser, reloadNats } from "./nats.ts";
+export {
+  forgetServiceLogin,
+  type NatsService,
+  readServices,
+  serviceLogin,
+  serviceUserText,
+  writeServices,
+} from "./natsServices.ts";
 export { endLeftover } from "./pidFile.ts";
 export { assertPortFree, freePort } from "./ports.ts";
 export { defaultCacheFolder } from "./privateCopy.ts";

@@ -1,13 +1,16 @@
-import { lstatSync, mkdirSync, readlinkSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ask } from "./ask.ts";
-import { readOrMakeSecret } from "./dataFolder.ts";
-import { remove, writeFileAtomic } from "./files.ts";
+import { type DataFolder, readOrMakeSecret } from "./dataFolder.ts";
+import { writeFileAtomic } from "./files.ts";
+import { readServices, servicesInConfiguration } from "./natsServices.ts";
+import { readIdentity } from "./pidFile.ts";
+import { isRunning } from "./processIdentity.ts";
 import type { Launch, LaunchOptions, NatsCluster, Recipe } from "./recipe.ts";
 
 /** The users that the top-level `nats.conf` knows, each with the rights that it lists there. */
-export const natsUsers = ["hub", "edge", "commands", "projector", "placement"] as const;
+export const natsUsers = ["hub", "edge", "commands", "projector", "placement", "door"] as const;
 
 /** A user of the top-level `nats.conf`. */
 export type NatsUser = (typeof natsUsers)[number];
@@ -38,15 +41,31 @@ export const natsRecipe: Recipe = {
       ...clusterLines(cluster),
     ];
     writeFileAtomic(join(dataFolder, "generated.conf"), `${settings.join("\n")}\n`);
-    // An include is looked for beside the path that nats-server is given, so a link puts the top-level file beside ours.
-    const link = join(dataFolder, "nats.conf");
-    if (!pointsTo(link, natsConfiguration)) {
-      remove(link);
-      symlinkSync(natsConfiguration, link);
-    }
-    return natsLaunch(link, dataFolder, port);
+    return natsLaunch(writeNatsConfiguration(folder), dataFolder, port);
   },
 };
+
+/**
+ * Writes what nats-server is started with, beside `generated.conf`: the top-level file, with the users of the box's services in
+ * the marked place. Its path.
+ */
+export function writeNatsConfiguration(folder: DataFolder): string {
+  const path = join(folder.path, "nats/nats.conf");
+  writeFileAtomic(path, servicesInConfiguration(readFileSync(natsConfiguration, "utf8"), readServices(folder), folder));
+  return path;
+}
+
+/**
+ * Has the running nats-server of a box read its configuration anew: services that were added can sign in, those that were removed are
+ * cut off, everybody else goes on undisturbed. False when none runs. It takes a moment: try the login.
+ */
+export function reloadNats(folder: DataFolder): boolean {
+  writeNatsConfiguration(folder);
+  const identity = readIdentity(join(folder.run, "nats.pid"));
+  if (identity === undefined || !isRunning(identity)) return false;
+  process.kill(identity.pid, "SIGHUP");
+  return true;
+}
 
 /** nats-server without users, for tests that need the log and nobody's rights. */
 export const openNatsRecipe: Recipe = {
@@ -93,7 +112,3 @@ function natsLaunch(configuration: string, dataFolder: string, port: number): La
 }
 
 const hasLine = (answer: string): boolean => answer.includes("\r\n");
-
-function pointsTo(link: string, target: string): boolean {
-  return lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(link) === target;
-}

@@ -40,7 +40,7 @@ test("nobody without a name gets in", async () => {
   expect(await say(undefined)).toContain("Authorization Violation");
 });
 
-const all = ["hub", "edge", "commands", "projector", "placement"] as const;
+const all = ["hub", "edge", "commands", "projector", "placement", "door"] as const;
 
 /** Who may publish what; everyone else may not. */
 const rights: readonly (readonly [subject: string, allowed: readonly NatsUser[]])[] = [
@@ -58,6 +58,11 @@ const rights: readonly (readonly [subject: string, allowed: readonly NatsUser[]]
   ["_INBOX_placement.x", ["commands"]],
   ["_INBOX_hub.x", ["commands"]],
   ["_INBOX.x", []],
+  ["_INBOX_svc.reader.x", ["door"]],
+  ["_INBOX_door.x", []],
+  ["door.filtered.hello", []],
+  ["$KV.services.reader", ["hub"]],
+  ["$KV.service_reader.at.x", ["hub", "door"]],
   ["$KV.lanes.rooms.0", ["hub"]],
   ["$KV.lanes.reactor.rooms.0.01234567", ["hub", "commands"]],
   ["$JS.API.STREAM.CREATE.LOG_x", ["hub"]],
@@ -93,6 +98,8 @@ const ears: readonly (readonly [subject: string, allowed: readonly NatsUser[]])[
   ["_INBOX_edge.>", ["edge"]],
   ["_INBOX_hub.>", ["hub"]],
   ["_INBOX.>", []],
+  ["door.>", ["door"]],
+  ["_INBOX_svc.reader.>", []],
   ["log.>", []],
   [">", []],
 ];

@@ -20,7 +20,9 @@ const schemaIn = (dataDir: string) =>
   z.object({
     natsUrl: z.string(),
     /** Who signs in to NATS as what; an app that is missing signs in by what the environment or the URL says. */
-    natsLogins: z.object({ hub: login, edge: login, commands: login, projector: login, placement: login }).partial(),
+    natsLogins: z
+      .object({ hub: login, edge: login, commands: login, projector: login, placement: login, door: login })
+      .partial(),
     /** How many nats-servers keep each commit. */
     natsReplicas: z.union([z.literal(1), z.literal(3)]).default(1),
     authUrl: z.string(),
