@@ -47,7 +47,10 @@ function comeBy(folder: string, name: string): void {
   } catch {
     return;
   }
-  if (how !== "stop") return die(name);
+  if (how !== "stop") {
+    die(name);
+    return;
+  }
   writeFileAtomic(`${path}.stopped`, String(process.pid));
   writeSync(2, `failpoint ${name}\n`);
   process.kill(process.pid, "SIGSTOP");

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** An app in a process of its own, that is started again as soon as it dies. */
 export interface KeptApp {
+  /** The id of the present process. */
+  readonly pid: number;
   /** How often it died by SIGKILL. */
   readonly kills: number;
   /** How it ended otherwise. */
@@ -15,7 +17,7 @@ export interface KeptApp {
 }
 
 export interface KeptAppOptions {
-  readonly name: "edge" | "placement";
+  readonly name: "edge" | "placement" | "commands" | "projector";
   readonly env: { readonly [variable: string]: string };
   readonly logFile: string;
 }
@@ -47,13 +49,17 @@ export function keepApp(options: KeptAppOptions): KeptApp {
     running.once("exit", (code, signal) => {
       if (isClosing) return;
       if (signal === "SIGKILL") kills += 1;
-      else odd.push(`${options.name} ended with ${signal ?? code}`);
+      // One that finds a server away when it begins says so and is begun anew, as in service.
+      else if (isReady || code !== 1) odd.push(`${options.name} ended with ${signal ?? code}: ${lastWords(options)}`);
       begin();
     });
     running.send("begin");
   };
   begin();
   return {
+    get pid() {
+      return running.pid ?? 0;
+    },
     get kills() {
       return kills;
     },
@@ -74,6 +80,11 @@ export function keepApp(options: KeptAppOptions): KeptApp {
   };
 }
 
+/** The last line that it logged. */
+function lastWords({ logFile }: KeptAppOptions): string {
+  return readFileSync(logFile, "utf8").trimEnd().split("\n").at(-1) ?? "";
+}
+
 function load({ name, env, logFile }: KeptAppOptions): ChildProcess {
   const log = openSync(logFile, "a");
   try {
@@ -92,5 +103,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
     child.once("exit", () => resolve());
     child.kill(signal);
+    // One that was stopped heeds nothing else.
+    child.kill("SIGCONT");
   });
 }

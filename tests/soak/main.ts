@@ -1,0 +1,53 @@
+import { randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import { runSoak, type SoakOptions } from "./soak.ts";
+import { tableText, unhit } from "./table.ts";
+
+const usage = "npm run test:soak -- log [--rounds 20] [--seed TEXT] [--nats 1|3]";
+const shownFaults = 20;
+
+/** Exit codes: 0 nothing is lost, doubled or misordered, 1 something is, or a place was never hit, 2 wrong usage. */
+async function main(): Promise<number> {
+  const options = readArguments();
+  if (options === undefined) {
+    console.error(usage);
+    return 2;
+  }
+  let close = async (): Promise<void> => undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void close().finally(() => process.exit(130)));
+  }
+  const startedAt = performance.now();
+  const onBox = (end: () => Promise<void>) => {
+    close = end;
+  };
+  const { rows, faults } = await runSoak({ ...options, say: (text) => console.log(text), onBox });
+  const all = [...unhit(rows), ...faults];
+  console.log(`\n${tableText(rows)}\n`);
+  for (const fault of all.slice(0, shownFaults)) console.log(`  ${fault}`);
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  console.log(
+    `${all.length === 0 ? "Nothing is lost, doubled or misordered" : `${all.length} faults`}, after ${seconds} s.`,
+  );
+  return all.length === 0 ? 0 : 1;
+}
+
+function readArguments(): Pick<SoakOptions, "rounds" | "seed" | "nats" | "most"> | undefined {
+  try {
+    const text = { type: "string" } as const;
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { rounds: text, seed: text, nats: text, most: text },
+    });
+    const rounds = Number(values.rounds ?? 20);
+    const nats = Number(values.nats ?? 1);
+    const most = values.most === undefined ? undefined : Number(values.most);
+    if (positionals.join() !== "log" || !Number.isInteger(rounds) || rounds < 1 || (nats !== 1 && nats !== 3))
+      return undefined;
+    return { rounds, nats, seed: values.seed ?? randomBytes(4).toString("hex"), ...(most && { most }) };
+  } catch {
+    return undefined;
+  }
+}
+
+process.exitCode = await main();

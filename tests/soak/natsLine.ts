@@ -1,0 +1,115 @@
+import { connect, createServer, type Socket } from "node:net";
+import { NatsMessages } from "./natsMessages.ts";
+
+/** A TCP line between one client and NATS that knows what the client publishes. */
+export interface NatsLine {
+  /** Where the client finds the server. */
+  readonly url: string;
+  /** When the client last published on a subject that begins so, by this machine's clock; undefined for never. */
+  publishedAt(prefix: string): number | undefined;
+  /** From now on nothing gets through in either direction; it is kept. */
+  hold(): void;
+  /** What was held goes on its way, even when the client has given its connection up meanwhile. */
+  release(): void;
+  /** From now on messages on subjects that begin so are lost, all else gets through; undefined ends it. */
+  lose(prefix: string | undefined): void;
+  /** How many messages were lost so. */
+  readonly lost: number;
+  close(): Promise<void>;
+}
+
+/** One connection: what is on its way to the server and back. */
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  readonly up: Buffer[];
+  readonly down: Buffer[];
+}
+
+/** Lays a line to the servers at `urls`, separated by commas; each connection goes to the first of them that answers. */
+export async function natsLine(urls: string): Promise<NatsLine> {
+  const targets = urls.split(",").map((url) => new URL(url));
+  const pairs = new Set<Pair>();
+  const published = new Map<string, number>();
+  let isHeld = false;
+  let losing: string | undefined;
+  let lost = 0;
+  let turn = 0;
+
+  const listener = createServer((client) => {
+    client.on("error", () => undefined);
+    // Another one at each try, as a client does that knows all of them.
+    const target = targets[turn++ % targets.length];
+    if (target === undefined) return;
+    const server = connect({ port: Number(target.port), host: target.hostname, noDelay: true });
+    const pair: Pair = { client, server, up: [], down: [] };
+    pairs.add(pair);
+    const messages = new NatsMessages((bytes, subject) => {
+      if (subject !== undefined) published.set(subject, Date.now());
+      if (losing !== undefined && subject?.startsWith(losing)) lost += 1;
+      else if (isHeld) pair.up.push(bytes);
+      else server.write(bytes);
+    });
+    client.on("data", (chunk) => messages.push(chunk));
+    server.on("data", (chunk) => {
+      const bytes = withoutOthers(chunk);
+      if (isHeld) pair.down.push(bytes);
+      else client.write(bytes);
+    });
+    server.on("error", () => undefined);
+    server.on("close", () => {
+      pairs.delete(pair);
+      client.destroy();
+    });
+    // What is held is still to arrive.
+    client.on("close", () => {
+      if (!isHeld) server.end();
+    });
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
+  return {
+    url: `nats://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`,
+    publishedAt: (prefix) => {
+      const times = [...published].flatMap(([subject, at]) => (subject.startsWith(prefix) ? [at] : []));
+      return times.length === 0 ? undefined : Math.max(...times);
+    },
+    hold() {
+      isHeld = true;
+    },
+    release() {
+      isHeld = false;
+      for (const { client, server, up, down } of pairs) {
+        for (const bytes of up.splice(0)) server.write(bytes);
+        for (const bytes of down.splice(0)) client.write(bytes);
+        if (client.destroyed) server.end();
+      }
+    },
+    lose(prefix) {
+      losing = prefix;
+    },
+    get lost() {
+      return lost;
+    },
+    close() {
+      for (const { client, server } of pairs) {
+        client.destroy();
+        server.destroy();
+      }
+      return new Promise((resolve) => listener.close(() => resolve()));
+    },
+  };
+}
+
+/**
+ * Takes the addresses of a cluster's other servers out of what a server says of itself, by blanks, so that its length stays: a client
+ * that knew them would go around the line.
+ */
+function withoutOthers(chunk: Buffer): Buffer {
+  if (!chunk.subarray(0, 5).equals(info)) return chunk;
+  const text = chunk.toString("latin1");
+  const blanked = text.replace(/(?<="connect_urls":\[)[^\]]*/, (found) => " ".repeat(found.length));
+  return Buffer.from(blanked, "latin1");
+}
+
+const info = Buffer.from("INFO ");

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { NatsMessages } from "./natsMessages.ts";
+
+const sent = [
+  ["CONNECT {}\r\n", undefined],
+  ["SUB a 1\r\n", undefined],
+  ["PUB log.rooms.0 _INBOX.1 4\r\na\r\nb\r\n", "log.rooms.0"],
+  ["HPUB beat.rooms.0 12 14\r\nNATS/1.0\r\n\r\nhi\r\n", "beat.rooms.0"],
+  ["PUB empty 0\r\n\r\n", "empty"],
+  ["PING\r\n", undefined],
+] as const;
+
+test.each([1, 2, 3, 7, 1_000])(
+  "whatever pieces of %i bytes it comes in, each message is told whole, with its subject",
+  (size) => {
+    const told: [string, string | undefined][] = [];
+    const messages = new NatsMessages((bytes, subject) => told.push([bytes.toString(), subject]));
+    const all = Buffer.from(sent.map(([text]) => text).join(""));
+    for (let at = 0; at < all.length; at += size) messages.push(all.subarray(at, at + size));
+    expect(told).toEqual(sent);
+  },
+);

@@ -1,0 +1,212 @@
+import { appendSteps, reactSteps } from "@connect-hub/domain/kernel";
+import { register, type Session, signIn } from "@connect-hub/sdk";
+import { type Random, randomFrom } from "../crash/random.ts";
+import { openJournal, readJournal } from "../demo/journal.ts";
+import { judge, type Record, type RoomHistory } from "../demo/judge.ts";
+import { openRecorded } from "../demo/people.ts";
+import { waitFor } from "../demo/waitFor.ts";
+import { readHistory } from "./historyReader.ts";
+import { type Probes, startProbes } from "./probes.ts";
+import { type Scene, waitForAnswers } from "./scene.ts";
+import { type SoakBox, startSoakBox } from "./soakBox.ts";
+import { type Strike, strikeAt, strikes } from "./strikes.ts";
+import { type Row, Tally } from "./table.ts";
+import { startTraffic, type Traffic } from "./traffic.ts";
+import { type Verdict, verdictOn } from "./verdict.ts";
+
+/** How to go about it. */
+export interface SoakOptions {
+  readonly rounds: number;
+  /** Of each round only so many strikes, chosen by the seed; all, if left out. */
+  readonly most?: number;
+  readonly seed: string;
+  /** How many nats-servers. */
+  readonly nats: 1 | 3;
+  readonly say: (text: string) => void;
+  /** Called with what ends everything, as soon as there is something. */
+  readonly onBox: (close: () => Promise<void>) => void;
+}
+
+/** What came of it. */
+export interface SoakResult {
+  readonly rows: readonly Row[];
+  /** Everything that is not as it must be, in words. */
+  readonly faults: readonly string[];
+}
+
+/** Everything that can be done to the box, by its name in the table. */
+const places: ReadonlyMap<string, Strike> = new Map([
+  ...[...appendSteps, ...reactSteps].map((step) => [step, (scene: Scene) => strikeAt(step, scene)] as const),
+  ...Object.entries(strikes),
+]);
+
+/** Strikes at every place in each round while people write, and holds after each strike what is there against what they were told. */
+export async function runSoak(options: SoakOptions): Promise<SoakResult> {
+  const { rounds, seed, nats, say, onBox } = options;
+  say(`Starting a box of its own on ${nats} nats-server${nats === 1 ? "" : "s"} … (seed ${seed})`);
+  const soak = await startSoakBox(nats, onBox);
+  const journal = openJournal(soak.box.journalFile);
+  try {
+    const traffic = await startTraffic({ address: soak.box.address, journal });
+    const probes = startProbes(soak.box.address, traffic, await enterOutsider(soak.box.address));
+    const run = { soak, traffic, tally: new Tally(namesFor(options)), seen: new Seen() };
+    for (let round = 1; round <= rounds; round++) {
+      const random = randomFrom(`${seed}/${round}`);
+      const startedAt = performance.now();
+      await strikeRound(random, run, options);
+      await settle(run);
+      say(
+        `  Round ${String(round).padStart(2)}: ${traffic.acknowledged.length} commands acknowledged, ${secondsSince(startedAt)} s`,
+      );
+    }
+    await finish(run, probes);
+    return { rows: run.tally.rows, faults: [...run.tally.faults, ...traffic.faults, ...probes.faults, ...soak.odd()] };
+  } finally {
+    await soak.close();
+    journal.close();
+  }
+}
+
+interface Run {
+  readonly soak: SoakBox;
+  readonly traffic: Traffic;
+  readonly tally: Tally;
+  readonly seen: Seen;
+}
+
+/** Of a short run only what it will do can be asked to be hit. */
+function namesFor({ seed, most }: SoakOptions): readonly string[] {
+  return most === undefined ? [...places.keys()] : chosen(randomFrom(`${seed}/1`), most);
+}
+
+function chosen(random: Random, most: number | undefined): readonly string[] {
+  return random
+    .branch("order")
+    .shuffled([...places.keys()])
+    .slice(0, most);
+}
+
+async function strikeRound(random: Random, run: Run, { most, say }: SoakOptions): Promise<void> {
+  const { soak, traffic, tally, seen } = run;
+  for (const name of chosen(random, most)) {
+    const scene: Scene = { soak, traffic, random: random.branch(name) };
+    const startedAt = performance.now();
+    traffic.go();
+    const isHit = (await places.get(name)?.(scene)) ?? false;
+    await waitForAnswers(scene);
+    await traffic.rest();
+    tally.add(name, isHit, await seen.check(soak.box.address, traffic));
+    say(`    ${name}${isHit ? "" : ": NOT HIT"}, ${secondsSince(startedAt)} s`);
+  }
+}
+
+/** Nothing lags, and the tables are what the log says. */
+async function settle({ soak: { box }, tally }: Run): Promise<void> {
+  for (const command of [["wait-caught-up"], ["digest", "--fold"], ["events", "verify"]]) {
+    const { code, stdout, stderr } = await box.hub(...command);
+    if (code !== 0) tally.faults.push(`hub ${command.join(" ")} ended with ${code}: ${stdout}${stderr}`);
+  }
+}
+
+/** What everybody was told live, and what a resume brings, is the history as it is read at the end; each key is still the same command. */
+async function finish({ soak: { box }, traffic, tally }: Run, probes: Probes): Promise<void> {
+  await probes.close();
+  if (probes.asked.answered === 0) tally.faults.push("nobody who asked was ever answered");
+  const rooms = [...new Set(traffic.acknowledged.map(({ room }) => room))];
+  const [reader] = traffic.people;
+  if (reader === undefined) throw new Error("There is nobody to read.");
+  const at = { address: box.address, token: reader.session.token, position: reader.client.position };
+  const histories = await Promise.all(
+    rooms.map(async (room): Promise<RoomHistory> => {
+      return { room, title: room, events: await readHistory(room, 0, at), script: undefined };
+    }),
+  );
+  const heads = new Map(histories.map(({ room, events }) => [room, events.at(-1)?.s ?? 0]));
+  const resumed = traffic.people.map(({ session, name, client }) => {
+    const cursors = Object.fromEntries(
+      rooms
+        .map((room) => [room, client.cursors()[room]])
+        .flatMap(([room, cursor]) =>
+          cursor === undefined ? [] : [[room, [(cursor as [string, number])[0], 0] as const]],
+        ),
+    );
+    return { name, kind: "resumed" as const, ...openRecorded(box.address, session, cursors) };
+  });
+  const live = traffic.people.map(({ name, told, client }) => ({ name, kind: "live" as const, told, client }));
+  const all = [...live, ...resumed];
+  await waitFor(
+    "everybody was told everything",
+    () =>
+      all.every(({ told }) => rooms.every((room) => (told.rooms.get(room)?.at(-1)?.s ?? 0) >= (heads.get(room) ?? 0))),
+    resumeMs,
+  ).catch((error) => tally.faults.push(String(error)));
+  const records = all.flatMap(({ name, kind, told }) =>
+    rooms.map((room): Record => ({ who: name, kind, room, events: told.rooms.get(room) ?? [] })),
+  );
+  for (const { client } of resumed) client.close();
+  const findings = judge({ journal: readJournal(box.journalFile), rooms: histories, records });
+  tally.faults.push(...findings.flatMap(({ check, faults }) => faults.map((fault) => `${check}: ${fault}`)));
+  await sendAllAgain(traffic, tally);
+  await traffic.close();
+}
+
+const resumeMs = 20_000;
+const sampleSize = 40;
+
+/** Commands from all times, with their keys: the answer is the first one. */
+async function sendAllAgain({ people, acknowledged }: Traffic, { faults }: Tally): Promise<void> {
+  const each = Math.max(1, Math.floor(acknowledged.length / sampleSize));
+  for (const { by, method, data, key, room, s } of acknowledged.filter((_, index) => index % each === 0)) {
+    const client = people.find(({ session }) => session.user === by)?.client;
+    const again = await client?.command(method, data as never, { key });
+    if (again?.s !== s || again.room !== room)
+      faults.push(`${method} ${key} was ${s}, and is ${again?.s} when it is sent again`);
+  }
+}
+
+async function enterOutsider(url: string): Promise<Session> {
+  const person = { url, email: "outsider@soak.example", password: "a long enough password" };
+  await register({ ...person, name: "Outsider" });
+  return signIn(person);
+}
+
+/** How far each room was looked at. */
+class Seen {
+  readonly #heads = new Map<string, number>();
+  readonly #deleted = new Map<string, Set<number>>();
+  #entries = 0;
+
+  /** Holds everything that came since the last look against what was acknowledged since; nothing may be under way. */
+  async check(address: string, traffic: Traffic): Promise<Verdict> {
+    const entries = traffic.acknowledged.slice(this.#entries);
+    this.#entries = traffic.acknowledged.length;
+    const rooms = [...new Set(traffic.acknowledged.map(({ room }) => room))];
+    for (const { room, method, data } of entries) {
+      const deleted = this.#deleted.get(room) ?? new Set();
+      this.#deleted.set(room, method === "deleteMessage" ? deleted.add(Number(data.message)) : deleted);
+    }
+    const verdicts = await Promise.all(
+      rooms.map(async (room) => {
+        const from = this.#heads.get(room) ?? 0;
+        const by = traffic.people[0];
+        const events = await readHistory(room, from, {
+          address,
+          token: by?.session.token ?? "",
+          position: by?.client.position,
+        });
+        this.#heads.set(room, events.at(-1)?.s ?? from);
+        const own = entries.filter((entry) => entry.room === room);
+        return verdictOn({ room, from, events, entries: own, deleted: this.#deleted.get(room) ?? new Set() });
+      }),
+    );
+    return {
+      lost: verdicts.flatMap(({ lost }) => lost),
+      doubled: verdicts.flatMap(({ doubled }) => doubled),
+      misordered: verdicts.flatMap(({ misordered }) => misordered),
+    };
+  }
+}
+
+function secondsSince(startedAt: number): string {
+  return ((performance.now() - startedAt) / 1_000).toFixed(1);
+}
