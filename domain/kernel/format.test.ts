@@ -4,6 +4,7 @@ import { roomModel } from "../room/index.ts";
 import { golden } from "../testing/golden.ts";
 import { decodePosition, encodePosition, mergeTokens } from "../values/position.ts";
 import { decodeBeat, encodeBeat } from "./beat.ts";
+import { decodeInstanceBeat, encodeInstanceBeat } from "./candidates.ts";
 import { changesOfCommandRows, changesOfCommit } from "./changesOfCommit.ts";
 import {
   type CommitHead,
@@ -111,6 +112,12 @@ describe("the stored formats", () => {
     expect(Buffer.from(bytes).toString()).toBe(golden("beat"));
     expect(decodeBeat(bytes)).toMatchObject({ seq: 9, rooms: [[room, 4]] });
     expect(decodeBeat(Buffer.from("{}"))).toBeUndefined();
+  });
+
+  test("instance beat", () => {
+    const beat = { instance: "0123456789ab", leaving: false };
+    expect(Buffer.from(encodeInstanceBeat(beat)).toString()).toBe(golden("instance beat"));
+    expect(decodeInstanceBeat(encodeInstanceBeat(beat))).toEqual(beat);
   });
 
   test("position token", () => {

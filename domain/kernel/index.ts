@@ -1,4 +1,5 @@
 export * from "./beat.ts";
+export * from "./candidates.ts";
 export * from "./change.ts";
 export * from "./changesOfCommit.ts";
 export * from "./command.ts";

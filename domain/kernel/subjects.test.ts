@@ -11,6 +11,7 @@ test("names without a prefix are the stored format", () => {
   expect(names.commands("accounts.0", "w1")).toBe("cmd.accounts.0.w1");
   expect(names.liveRoom("0190b3c4-0000-7000-8000-000000000001")).toBe("live.room.0190b3c4-0000-7000-8000-000000000001");
   expect(names.beat("rooms.3")).toBe("beat.rooms.3");
+  expect(names.instances).toBe("instances.commands");
   expect(epoch8(epoch)).toBe("01234567");
 });
 

@@ -22,6 +22,8 @@ export interface Subjects {
   serviceBucket(name: string): string;
   /** Where the filtering door takes what the internal service `name` asks; `*` is any service. */
   door(name: string, what: string): string;
+  /** Where the instances of `commands` say that they are there. */
+  readonly instances: string;
 }
 
 /** How many hex digits of an epoch stand in names, position tokens and cursors. */
@@ -51,5 +53,6 @@ export function subjects(prefix = ""): Subjects {
     servicesBucket: `${prefix}services`,
     serviceBucket: (name) => `${prefix}service_${name}`,
     door: (name, what) => `${prefix}door.${name}.${what}`,
+    instances: `${prefix}instances.commands`,
   };
 }
