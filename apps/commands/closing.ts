@@ -10,13 +10,11 @@ import {
   type Vault,
 } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
-import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
+import { type NatsLink, reactorCheckpoint, type SystemCommands } from "@connect-hub/jetstream";
 import { kyselyOver, type PostgresPool } from "@connect-hub/postgres";
 import { type ChatTables, roomsOfUser } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
-import type { KeptLane } from "./keepLane.ts";
-import { sendWithin } from "./sendWithin.ts";
 
 export interface ClosingOptions {
   readonly config: CommandsConfig;
@@ -27,8 +25,8 @@ export interface ClosingOptions {
   readonly source: FactSource;
   readonly lanes: ReadonlyMap<LaneId, Lane>;
   readonly accounts: Lane;
-  /** The writers in this process: what a reactor sends goes to them. */
-  readonly kept: ReadonlyMap<LaneId, KeptLane>;
+  /** The way to the writers of all lanes, whatever instance has them. */
+  readonly send: SystemCommands["send"];
   readonly step: Step<ReactStep>;
 }
 
@@ -47,7 +45,7 @@ export function startClosing(options: ClosingOptions): Reactor {
   });
 }
 
-function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions): ClosingPorts {
+function portsOf({ accounts, lanes, pools, send, source, vault }: ClosingOptions): ClosingPorts {
   const db = kyselyOver<ChatTables>(pools.chat);
   const roomLanes = [...lanes.values()].filter((lane) => lane.id.startsWith("rooms."));
   const reached = async (lane: Lane, n: number, signal?: AbortSignal): Promise<void> => {
@@ -66,7 +64,7 @@ function portsOf({ accounts, kept, lanes, pools, source, vault }: ClosingOptions
       const { rooms } = await roomsOfUser(db, user);
       return rooms.map(({ id, joinedS }) => ({ room: id, joinedS }));
     },
-    send: (lane, command) => sendWithin(kept, lane, command),
+    send,
     destroyKeys: (prefix) => vault.destroy(prefix),
     wait: pause,
   };

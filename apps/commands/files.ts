@@ -9,14 +9,11 @@ import {
   type Vault,
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
-import type { LaneId } from "@connect-hub/domain/values";
-import { type NatsLink, reactorCheckpoint } from "@connect-hub/jetstream";
+import { type NatsLink, reactorCheckpoint, type SystemCommands } from "@connect-hub/jetstream";
 import { kyselyOver, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
 import { type Claim, type ContentTables, dueClaims } from "@connect-hub/projections";
 import type { Logger } from "pino";
 import type { CommandsConfig } from "./config.ts";
-import type { KeptLane } from "./keepLane.ts";
-import { sendWithin } from "./sendWithin.ts";
 
 export interface FilesOptions {
   readonly config: CommandsConfig;
@@ -25,8 +22,8 @@ export interface FilesOptions {
   readonly log: Logger;
   readonly vault: Vault;
   readonly roomLanes: number;
-  /** The writers in this process: what a reactor sends goes to them. */
-  readonly kept: ReadonlyMap<LaneId, KeptLane>;
+  /** The way to the writers of all lanes, whatever instance has them. */
+  readonly send: SystemCommands["send"];
   readonly step: Step<ReactStep>;
 }
 
@@ -84,8 +81,8 @@ export function startClaimSweep(options: FilesOptions): { close(): Promise<void>
   };
 }
 
-function portsOf({ kept, roomLanes }: FilesOptions): ContentPorts {
-  return { roomLanes, now: Date.now, send: (lane, command) => sendWithin(kept, lane, command) };
+function portsOf({ roomLanes, send }: FilesOptions): ContentPorts {
+  return { roomLanes, now: Date.now, send };
 }
 
 const hourMs = 3_600_000;

@@ -13,12 +13,22 @@ import {
   factsVersionOf,
   type Lane,
   loadKeyedHashes,
+  pause,
   reactSteps,
   type Schema,
 } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
-import { connectNats, listLanes, type NatsLink, natsLiveBus, openLane } from "@connect-hub/jetstream";
+import {
+  connectNats,
+  type Instances,
+  joinInstances,
+  listLanes,
+  type NatsLink,
+  natsLiveBus,
+  openLane,
+  systemCommands,
+} from "@connect-hub/jetstream";
 import { passwords } from "@connect-hub/passwords";
 import { openPool, type PostgresPool, pgFactSource } from "@connect-hub/postgres";
 import { appLog, failpoint, untilOver } from "@connect-hub/runtime";
@@ -104,29 +114,46 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
     now: Date.now,
     foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source }),
   };
-  const kept = new Map<LaneId, KeptLane>();
+  const onMalformed = (what: string) => log.warn(what);
+  const reactors = systemCommands(link, { prefix, lanes: [...lanes.values()], actor: "system", onMalformed });
+  const { send } = reactors;
   const roomLanes = [...lanes.keys()].filter((id) => contextOf(id) === "rooms").length;
-  const files = { config, link, pools, log, vault, roomLanes, kept, step };
+  const files = { config, link, pools, log, vault, roomLanes, send, step };
   const besideOf: { readonly [context in Context]: (lane: Lane) => NonNullable<KeepLaneOptions["whileLeading"]> } = {
-    accounts: () => () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, kept, step }),
+    accounts: () => () => startClosing({ config, link, pools, log, vault, source, lanes, accounts, send, step }),
     rooms: (lane) => (tail) => startFileReactor(lane, tail, files),
     content: () => () => startClaimSweep(files),
   };
   const { over, end: onOver } = untilOver();
+  const instances = await joinInstances(link, prefix);
+  const kept: KeptLane[] = [];
   for (const [id, lane] of lanes) {
     const context = contexts[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
     const whileLeading = besideOf[contextOf(id)](lane);
     const own = { ...parts, ...context, factsVersion };
-    kept.set(id, keepLane({ link, prefix, lane, log, onOver, whileLeading, parts: own }));
+    kept.push(keepLane({ link, prefix, lane, instances, log, onOver, whileLeading, parts: own }));
   }
   return {
     over,
     async close() {
-      await Promise.all([...kept.values()].map((lane) => lane.close()));
+      await handOver(kept, instances);
+      await Promise.all(kept.map((lane) => lane.close()));
+      instances.close();
+      reactors.close();
     },
   };
 }
+
+/** Goes on serving until the other instances have taken all lanes; there is nothing to wait for when there are none. */
+async function handOver(kept: readonly KeptLane[], instances: Instances): Promise<void> {
+  instances.leave();
+  const giveUpAt = performance.now() + handOverMs;
+  while (kept.some(({ isLed }) => isLed) && instances.hasOthers && performance.now() < giveUpAt) await pause(20);
+}
+
+/** Less than what an app has for its close. */
+const handOverMs = 8_000;
 
 const contexts = {
   accounts: { model: accountModel, commands: accountCommands },

@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
 import {
+  type Command,
+  type CommandReply,
   CommitTail,
   decodeBeat,
   EpochOver,
@@ -8,9 +9,11 @@ import {
   type LaneWriterOptions,
   pause,
   subjects,
+  writerIdOf,
 } from "@connect-hub/domain/kernel";
-import { type NatsLink, subscribeLive } from "@connect-hub/jetstream";
+import { type Instances, type NatsLink, subscribeLive } from "@connect-hub/jetstream";
 import type { Logger } from "pino";
+import { laneTurn } from "./laneTurn.ts";
 import { openDoors } from "./openDoors.ts";
 
 /** What a kept lane needs beside its writer's parts. */
@@ -18,6 +21,7 @@ export interface KeepLaneOptions {
   readonly link: NatsLink;
   readonly prefix: string;
   readonly lane: Lane;
+  readonly instances: Instances;
   readonly log: Logger;
   readonly parts: Omit<LaneWriterOptions, "lane" | "writer" | "subjects" | "onStored" | "onLost" | "onBug">;
   /** Told when the lane is in another epoch: it can't be led from here any more. */
@@ -28,39 +32,38 @@ export interface KeepLaneOptions {
 
 /** A lane that this process writes, or waits to write. */
 export interface KeptLane {
-  /** The writer, while this process has the lane. */
-  readonly writer: LaneWriter | undefined;
+  /** Whether this process has the lane. */
+  readonly isLed: boolean;
   close(): Promise<void>;
 }
 
-/**
- * Takes the lane over at once, so that the newest process leads; when another one takes it, stands by until no beat was
- * heard for a while, and takes it again.
- */
+/** Takes the lane over when it is this instance's turn; when another one takes it, stands by until it is again. */
 export function keepLane(options: KeepLaneOptions): KeptLane {
   const { lane, log } = options;
   const stop = new AbortController();
   let current: Led | undefined;
+  let isLed = false;
   let retryMs = firstRetryMs;
+  let attempts = 0;
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
-        current = await lead(options, stop.signal);
+        await laneTurn(options, stop.signal);
+        if (stop.signal.aborted) return;
+        attempts += 1;
+        current = await lead(options, writerIdOf(options.instances.self, attempts), stop.signal);
         log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
+        isLed = true;
         retryMs = firstRetryMs;
         const beside = options.whileLeading?.(current.tail);
         const reason = await current.lost;
+        isLed = false;
         await beside?.close();
         if (stop.signal.aborted) return;
         log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
         await current.close();
         current = undefined;
-        // Lost for good: nobody else leads it either.
-        await lane.lastNumber().catch((error) => {
-          if (error instanceof EpochOver) throw error;
-        });
-        await silence(options, stop.signal);
       } catch (error) {
         if (stop.signal.aborted) return;
         if (error instanceof EpochOver) return options.onOver(error);
@@ -74,8 +77,8 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
 
   const running = run();
   return {
-    get writer() {
-      return current?.writer;
+    get isLed() {
+      return isLed;
     },
     async close() {
       stop.abort();
@@ -93,9 +96,13 @@ interface Led {
   close(): Promise<void>;
 }
 
-async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal: AbortSignal): Promise<Led> {
+async function lead(
+  { link, prefix, lane, log, parts }: KeepLaneOptions,
+  id: string,
+  signal: AbortSignal,
+): Promise<Led> {
   const names = subjects(prefix);
-  const id = randomBytes(8).toString("hex");
+  const early: [command: Command, answer: (reply: CommandReply) => void][] = [];
   let writer: LaneWriter | undefined;
   let lose: (reason: string) => void = () => undefined;
   const lost = new Promise<string>((resolve) => {
@@ -108,8 +115,9 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     writer: id,
     onMalformed: (what) => log.warn({ lane: lane.id }, what),
     submit: (command, answer) => {
-      if (writer === undefined) answer({ refused: { code: "LaneMoved" } });
-      else writer.submit(command, answer);
+      if (writer !== undefined) writer.submit(command, answer);
+      else if (early.length < maxEarly) early.push([command, answer]);
+      else answer({ refused: { code: "Busy" } });
     },
   });
   let tail: CommitTail | undefined;
@@ -118,12 +126,15 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
     const own = { lane, writer: id, subjects: names, onBug, onLost: lose };
     writer = await LaneWriter.start({ ...parts, ...own, onStored: (commit) => tail?.push(commit) }, signal);
   } catch (error) {
+    for (const [, answer] of early) answer({ refused: { code: "LaneMoved" } });
     await doors.close();
     throw error;
   }
   const leading = writer;
   // Nothing was submitted before this tick, so it misses none.
   tail = new CommitTail(lane, leading.position.head);
+  // Who read of the take-over in the log sent what it had at once.
+  for (const [command, answer] of early) leading.submit(command, answer);
   // One that has nothing to append would not notice by itself.
   const listening = subscribeLive(link, names.beat(lane.id), ({ body }) => {
     const beat = decodeBeat(body);
@@ -142,18 +153,7 @@ async function lead({ link, prefix, lane, log, parts }: KeepLaneOptions, signal:
   };
 }
 
-/** Resolves when no writer of the lane was heard for 3 s and a little, so that not all who stand by move at once. */
-async function silence({ link, prefix, lane }: KeepLaneOptions, signal: AbortSignal): Promise<void> {
-  let heardAt = Date.now();
-  const listening = subscribeLive(link, subjects(prefix).beat(lane.id), ({ body }) => {
-    if (decodeBeat(body)?.epoch === lane.epoch) heardAt = Date.now();
-  });
-  const quietMs = silentAfterMs + Math.random() * jitterMs;
-  while (!signal.aborted && Date.now() - heardAt < quietMs) await pause(100, signal);
-  listening.unsubscribe();
-}
-
-const silentAfterMs = 3_000;
-const jitterMs = 500;
+/** Commands that came before the writer has read what it needs. */
+const maxEarly = 10_000;
 const firstRetryMs = 250;
 const maxRetryMs = 10_000;

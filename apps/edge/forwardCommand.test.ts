@@ -37,7 +37,7 @@ async function world() {
   const lanes = edgeLanes(follower, [follower], follower);
   const sources: ForwardSources = {
     lanes,
-    writers: { of: () => "w" },
+    writers: { of: () => "w", after: async () => undefined },
     hashes: { lookup: (text) => Buffer.from(text).toString("hex").padEnd(64, "0") },
     prefix: "test",
     async admitClosing() {

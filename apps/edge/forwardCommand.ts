@@ -5,13 +5,13 @@ import { type EdgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
 import { nameOf } from "./fileHeaders.ts";
 import { isInRoom, readableFile } from "./fileRights.ts";
 import { Refused, refusalOf } from "./refusals.ts";
-import { assertSession } from "./sessions.ts";
+import { assertSession, sessionHolds } from "./sessions.ts";
 import { type ClientCommand, type EdgeCommandName, toCommand } from "./toCommand.ts";
 
 /** What commands are forwarded with. */
 export interface ForwardSources {
   readonly lanes: EdgeLanes;
-  readonly writers: Pick<Writers, "of">;
+  readonly writers: Pick<Writers, "of" | "after">;
   readonly hashes: Pick<KeyedHashes, "lookup">;
   readonly prefix: string;
   readonly send: CommandSender["send"];
@@ -23,6 +23,8 @@ export interface ForwardSources {
 const endings: ReadonlySet<EdgeCommandName> = new Set<CommandName>(["signOut", "closeAccount"]);
 /** How long what a command did is waited for here before it is answered. */
 const endTimeoutMs = 5_000;
+/** How long another writer is waited for when a lane has moved; a client that hears of it tries again by itself. */
+const handOverMs = 2_000;
 
 /**
  * Sends a client's command to the writer of its lane. When the end of a session is answered, the session is over at this edge.
@@ -84,7 +86,14 @@ async function sendOn(given: ClientCommand, sources: ForwardSources): Promise<Co
   if (given.method === "closeAccount") await sources.admitClosing(given.ip, command.subject);
   const writer = writers.of(lane);
   if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
-  return sources.send(subjects(prefix).commands(lane, writer), command);
+  for (let to: string | undefined = writer; ; ) {
+    const reply = await sources.send(subjects(prefix).commands(lane, to), command);
+    const isMoved = "refused" in reply && reply.refused.code === "LaneMoved";
+    if (!isMoved || (given.who !== undefined && !sessionHolds(given.who, lanes))) return reply;
+    // The same bytes under the same key: if the former writer has stored it after all, the new one says so.
+    to = await writers.after(lane, to, Math.min(handOverMs, command.deadlineAt - Date.now()));
+    if (to === undefined) return reply;
+  }
 }
 
 function contextOf({ hashes, lanes }: ForwardSources): Parameters<typeof toCommand>[1] {

@@ -37,7 +37,7 @@ export async function whoHas(token: string, lanes: EdgeLanes): Promise<Who> {
 }
 
 /** Whether the session still holds as of the follower's head, without waiting; false when that is not known. */
-export function sessionHolds(who: Who, { accounts: { view } }: EdgeLanes): boolean {
+export function sessionHolds(who: Pick<Who, "user" | "session">, { accounts: { view } }: EdgeLanes): boolean {
   const session = view.get(factRef("sessions", who.session)) ?? null;
   const user = view.get(factRef("users", who.user)) ?? null;
   return problemOf(session, user) === undefined;

@@ -1,11 +1,10 @@
 import { appendSurely } from "./appendSurely.ts";
-import { changesOfCommit } from "./changesOfCommit.ts";
-import { type CommitHead, decodeCommit, encodeCommit, hashCommit } from "./commit.ts";
+import { type Commit, type CommitHead, decodeCommit, encodeCommit, hashCommit } from "./commit.ts";
 import type { ContextModel } from "./event.ts";
 import { FactView, type FactViewOptions } from "./factView.ts";
 import type { Checkpoint, FactSource, Lane, Vault } from "./ports.ts";
-import { sealedKeyIds } from "./sealing.ts";
 import type { AppendStep, Step } from "./steps.ts";
+import { TailReader } from "./tailReader.ts";
 
 /** Where a writer stands. */
 export interface WriterPosition {
@@ -65,41 +64,79 @@ export async function takeOver(options: TakeOverOptions): Promise<Taken & { read
     source,
     tables: model.tables,
   });
-  await readTail(options, view, before);
-  await options.step?.("append.tailRead");
-  const taken = await appendTakeOver(options);
-  await options.step?.("append.takenOver");
-  await readTail(options, view, taken.at.n);
-  return { ...taken, view };
+  const tail = new TailReader(view, options);
+  try {
+    await readUpTo(before, tail, lane);
+    await options.step?.("append.tailRead");
+    const taken = await appendTakeOver(options, tail);
+    await options.step?.("append.takenOver");
+    await readUpTo(taken.at.n, tail, lane);
+    return { ...taken, view };
+  } finally {
+    await tail.close();
+  }
 }
 
-/** Against a writer that goes on appending it takes several tries to be the one whose number is next. */
-async function appendTakeOver(options: TakeOverOptions): Promise<Taken> {
-  const { lane, now, writer, signal, step } = options;
-  for (let attempt = 1; attempt <= maxAttempts && !signal.aborted; attempt++) {
-    const last = await lane.lastNumber();
-    const previous = last === 0 ? undefined : (await lane.readAt(last))?.bytes;
-    if (last > 0 && previous === undefined) continue;
-    const before = previous && decodeCommit(previous);
+async function readUpTo(n: number, tail: TailReader, lane: Lane): Promise<void> {
+  if (!(await tail.folded(n))) throw new TakeOverFailed(`${lane.id} was given up while its tail was read`);
+}
+
+/**
+ * Against a writer that goes on appending it takes several tries to be the one whose number is next. Each is made at the moment in which
+ * a commit of the other one is read: about when that one hears of it, and it has yet to decide what comes next.
+ */
+async function appendTakeOver(options: TakeOverOptions, tail: TailReader): Promise<Taken> {
+  const { lane, now, signal, step } = options;
+  const giveUpAt = performance.now() + maxRaceMs;
+  let last: LastCommit = { n: 0, bytes: undefined };
+  for (let isFirst = true; !signal.aborted && (isFirst || performance.now() < giveUpAt); isFirst = false) {
+    if (!isFirst) await tail.next(idleMs);
+    last = tail.newest !== undefined && tail.newest.n > last.n ? tail.newest : await lastCommitOf(lane);
+    const before = last.bytes && decodeCommit(last.bytes);
     const atMs = Math.max(now(), before ? Date.parse(before.at) : 0);
-    const head: CommitHead = {
-      lane: lane.id,
-      epoch: lane.epoch,
-      n: last + 1,
-      term: (before?.term ?? 0) + 1,
-      writer,
-      prevHash: previous ? hashCommit(previous) : "",
-      at: new Date(atMs).toISOString(),
-    };
-    const bytes = encodeCommit(head, []);
-    const outcome = await appendSurely(lane, bytes, head.n, signal, step);
+    const { bytes, term } = takeOverCommit(options, last, before, atMs);
+    const n = last.n + 1;
+    const outcome = await appendSurely(lane, bytes, n, signal, step);
     if (outcome === "stored") {
-      const at = { n: head.n, hash: hashCommit(bytes), atMs };
-      return { term: head.term, at, beforeMs: before ? Date.parse(before.at) : Number.NEGATIVE_INFINITY };
+      const beforeMs = before ? Date.parse(before.at) : Number.NEGATIVE_INFINITY;
+      return { term, at: { n, hash: hashCommit(bytes), atMs }, beforeMs };
     }
     if (outcome !== "lost") throw new TakeOverFailed(`the log of ${lane.id} refused the take-over: ${outcome.refused}`);
   }
   throw new TakeOverFailed(`${lane.id} was written by another one all the time while it was to be taken over`);
+}
+
+/** The last commit of a lane; `n` is 0 when there is none. */
+interface LastCommit {
+  readonly n: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+async function lastCommitOf(lane: Lane): Promise<LastCommit> {
+  for (;;) {
+    const n = await lane.lastNumber();
+    const bytes = n === 0 ? undefined : (await lane.readAt(n))?.bytes;
+    if (n === 0 || bytes !== undefined) return { n, bytes };
+  }
+}
+
+function takeOverCommit(
+  { lane, writer }: TakeOverOptions,
+  last: LastCommit,
+  before: Commit | undefined,
+  atMs: number,
+): { readonly bytes: Uint8Array; readonly term: number } {
+  const term = (before?.term ?? 0) + 1;
+  const head: CommitHead = {
+    lane: lane.id,
+    epoch: lane.epoch,
+    n: last.n + 1,
+    term,
+    writer,
+    prevHash: last.bytes ? hashCommit(last.bytes) : "",
+    at: new Date(atMs).toISOString(),
+  };
+  return { bytes: encodeCommit(head, []), term };
 }
 
 /** Facts from another epoch, from beyond the log, or of another version must not decide anything. */
@@ -131,22 +168,8 @@ export async function checkClock(lane: Lane, now: () => number): Promise<void> {
   );
 }
 
-async function readTail(options: TakeOverOptions, view: FactView, to: number): Promise<void> {
-  const { lane, vault, model, signal } = options;
-  if (view.head >= to) return;
-  const stop = new AbortController();
-  for await (const batch of lane.read(view.head + 1, AbortSignal.any([stop.signal, signal]))) {
-    const commits = batch.map(({ bytes }) => decodeCommit(bytes));
-    const keys = await vault.byId(sealedKeyIds(commits, model));
-    for (const [index, commit] of commits.entries()) {
-      const events = commit.entries.reduce((sum, entry) => sum + entry.events.length, 0);
-      const bytes = batch[index]?.bytes.byteLength ?? 0;
-      view.commit(commit.n, changesOfCommit(commit, model, keys), { events, bytes });
-    }
-    if (view.head >= to) stop.abort();
-  }
-  if (view.head < to) throw new TakeOverFailed(`${lane.id} was given up while its tail was read`);
-}
-
-const maxAttempts = 100;
+/** How long one that writes all the time is raced against. */
+const maxRaceMs = 10_000;
+/** A lane that brought no commit for so long is not being written at present. */
+const idleMs = 20;
 const maxClockDifferenceMs = 2_000;

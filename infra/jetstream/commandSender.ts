@@ -18,7 +18,7 @@ export interface CommandSender {
    */
   send(subject: string, command: Command): Promise<CommandReply>;
   /**
-   * Answers what was sent to `subject` and is still open with `LaneMoved`: call it when the log shows that another writer
+   * Answers what is for `subject` and still open with `LaneMoved`: call it when the log shows that another writer
    * took over, so that the one behind `subject` can't append any more.
    */
   abandon(subject: string): void;
@@ -96,7 +96,7 @@ class NatsCommandSender implements CommandSender {
   }
 
   abandon(subject: string): void {
-    this.#answerAll((waiting) => waiting.subject === subject && waiting.message > 0, laneMoved);
+    this.#answerAll((waiting) => waiting.subject === subject, laneMoved);
   }
 
   close(): void {

@@ -168,3 +168,10 @@ test("a closed sender answers everything with `Unavailable`", async () => {
   expect(await open).toEqual({ refused: { code: "Unavailable" } });
   expect(await sender.send(subject, command("b"))).toEqual({ refused: { code: "Unavailable" } });
 });
+
+test("what is about to be sent to a writer that lost its lane is not waited for either", async () => {
+  await serve(() => undefined);
+  const open = sender.send(subject, command("open"));
+  sender.abandon(subject);
+  expect(await open).toEqual({ refused: { code: "LaneMoved" } });
+});

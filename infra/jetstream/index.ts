@@ -26,4 +26,5 @@ export {
   type ServiceCommandsOptions,
   serviceCommands,
 } from "./serviceCommands.ts";
+export { type SystemCommands, systemCommands } from "./systemCommands.ts";
 export { type Writers, writers } from "./writers.ts";

@@ -1,9 +1,7 @@
-import { type Command, type CommandReply, decodeBeat, pause, subjects } from "@connect-hub/domain/kernel";
+import { type Command, type CommandReply, pause } from "@connect-hub/domain/kernel";
 import { isRetryable, type LaneId } from "@connect-hub/domain/values";
-import { commandSender } from "./commandSender.ts";
 import type { NatsLink } from "./connectNats.ts";
-import { subscribeLive } from "./liveBus.ts";
-import { writers } from "./writers.ts";
+import { systemCommands } from "./systemCommands.ts";
 
 /** A command of a service: who sends it follows from where it is sent. */
 export type ServiceCommand = Pick<Command, "kind" | "subject" | "data"> & {
@@ -36,30 +34,14 @@ const maxPauseMs = 2_000;
 
 export function serviceCommands(link: NatsLink, options: ServiceCommandsOptions): ServiceCommands {
   const { prefix, lane, actor, onTrouble } = options;
-  const names = subjects(prefix);
   const closing = new AbortController();
-  const sender = commandSender(link, { onMalformed: (what) => onTrouble?.(what) });
-  const known = writers(
-    () => performance.now(),
-    (_, former) => sender.abandon(names.services(actor, lane.id, former)),
-  );
-  const beats = subscribeLive(link, names.beat(lane.id), ({ body }) => {
-    const beat = decodeBeat(body);
-    if (beat?.lane === lane.id && beat.epoch === lane.epoch) known.heard(beat);
-  });
-
-  async function sendOnce({ id, ...rest }: ServiceCommand): Promise<CommandReply> {
-    const writer = known.of(lane.id);
-    if (writer === undefined) return { refused: { code: "Unavailable" } };
-    const command = { key: { actor, id }, ...rest, deadlineAt: Date.now() + deadlineMs };
-    return sender.send(names.services(actor, lane.id, writer), command);
-  }
-
+  const commands = systemCommands(link, { prefix, lanes: [lane], actor, onMalformed: (what) => onTrouble?.(what) });
   return {
-    async send(command, signal) {
+    async send({ id, ...rest }, signal) {
       const ended = AbortSignal.any([signal, closing.signal]);
       for (let pauseMs = firstPauseMs; !ended.aborted; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
-        const reply = await sendOnce(command);
+        const command = { key: { actor, id }, ...rest, deadlineAt: Date.now() + deadlineMs };
+        const reply = await commands.send(lane.id, command);
         if (!("refused" in reply) || !isRetryable(reply.refused.code)) return reply;
         onTrouble?.(`${command.kind} is sent again: ${reply.refused.code}`);
         await pause(pauseMs, ended);
@@ -68,8 +50,7 @@ export function serviceCommands(link: NatsLink, options: ServiceCommandsOptions)
     },
     close() {
       closing.abort();
-      beats.unsubscribe();
-      sender.close();
+      commands.close();
     },
   };
 }
