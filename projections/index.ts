@@ -1,8 +1,16 @@
 export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
+export type { Comparison, GenerationDifference } from "./compareGenerations.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { type FoldLaneOptions, foldLane } from "./foldLane.ts";
+export {
+  type Generation,
+  GenerationRefused,
+  type GenerationState,
+  type Generations,
+} from "./generations.ts";
 export { generationSchema, generationTables } from "./migrations/generationTables.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
+export { type CatalogColumn, catalogQuery, servedViews } from "./migrations/servedViews.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
 export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
 export {
@@ -39,6 +47,8 @@ export {
 } from "./queries/roomHistory.ts";
 export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";
 export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsOfUser.ts";
+export { type RebuildOptions, type Rebuilt, rebuild } from "./rebuild.ts";
+export { type ProjectStep, projectSteps, type RebuildStep, rebuildSteps } from "./steps.ts";
 export {
   digestOfDigests,
   digestTables,

@@ -7,6 +7,7 @@ import {
   type Lane,
   LogUnavailable,
   pause,
+  type Step,
   type Vault,
   VaultUnavailable,
 } from "@connect-hub/domain/kernel";
@@ -15,6 +16,7 @@ import type { Applier } from "./applier.ts";
 import { checkCheckpoint } from "./commitChecks.ts";
 import { Overtaken } from "./overtaken.ts";
 import { ProjectorSession } from "./projectorSession.ts";
+import type { ProjectStep } from "./steps.ts";
 
 /** What a projector tells its app, for the log. */
 export type ProjectorNews =
@@ -38,10 +40,12 @@ export interface ProjectorOptions {
   /** How often it looks at its checkpoint while it has nothing to do, or has halted. 1,000 if left out. */
   readonly lookEveryMs?: number;
   onNews?(news: ProjectorNews): void;
+  readonly step?: Step<ProjectStep>;
 }
 
 /** A projector at work on one lane. */
 export interface Projector {
+  readonly lane: LaneId;
   /** `standby`: another projector has the lane, and this one takes it when that one is gone. */
   readonly state: "working" | "standby" | "trouble" | "halted";
   /** The last commit that it applied or found applied. */
@@ -88,6 +92,7 @@ export function startProjector(options: ProjectorOptions): Projector {
           continue;
         }
         state = "working";
+        await options.step?.("project.leased");
         const madeIn = await checkCheckpoint(lane, standing, factsVersion);
         // It got on since the last trouble, if perhaps without hearing of it.
         if (standing.n > applied) retryMs = firstRetryMs;
@@ -123,6 +128,7 @@ export function startProjector(options: ProjectorOptions): Projector {
     try {
       await applier.noteHalt(options.lane, reason);
       halted = reason;
+      await options.step?.("project.halted");
     } catch (cause) {
       onNews?.({ kind: "trouble", error: cause });
     }
@@ -135,6 +141,7 @@ export function startProjector(options: ProjectorOptions): Projector {
   }
 
   return {
+    lane: options.lane,
     get state() {
       return state;
     },

@@ -5,8 +5,10 @@ import {
   changesOfCommit,
   type FactSource,
   type Lane,
+  type Step,
   type StoredCommit,
   sealedKeyIds,
+  stepSent,
   type Vault,
 } from "@connect-hub/domain/kernel";
 import type { Applier, LaneCheckpoint } from "./applier.ts";
@@ -14,6 +16,7 @@ import { CommitChecks } from "./commitChecks.ts";
 import { ChangeFold } from "./fold.ts";
 import { Overtaken } from "./overtaken.ts";
 import { Pace } from "./pace.ts";
+import type { ProjectStep } from "./steps.ts";
 
 /** What a session works with. */
 export interface SessionParts {
@@ -29,6 +32,7 @@ export interface SessionParts {
   readonly lookEveryMs: number;
   /** Called after each batch, and now and then when there is nothing to do. */
   onProgress(checkpoint: Checkpoint): void;
+  readonly step?: Step<ProjectStep> | undefined;
 }
 
 /** A batch is full at so many commits or bytes of them: some 1,000 events, 50 ms of work for Postgres. */
@@ -168,7 +172,7 @@ export class ProjectorSession {
   }
 
   async #applyWaiting(): Promise<void> {
-    const { applier, lane, factsVersion, onProgress } = this.#parts;
+    const { applier, lane, factsVersion, onProgress, step } = this.#parts;
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
@@ -176,7 +180,13 @@ export class ProjectorSession {
     this.#pace.take(performance.now());
     const to = { ...waiting.last, epoch: lane.epoch, factsVersion };
     const batch = { lane: lane.id, from: this.#standing, to, tables: waiting.fold.folded() };
-    if ((await applier.apply(batch)) === "conflict") throw new Overtaken();
+    await step?.("project.folded");
+    const applying = applier.apply(batch);
+    // What it came to is told below.
+    applying.catch(() => undefined);
+    if (step !== undefined) await stepSent(step, "project.sent");
+    if ((await applying) === "conflict") throw new Overtaken();
+    await step?.("project.applied");
     this.#standing = { ...this.#standing, ...to };
     onProgress(this.#standing);
   }

@@ -1,23 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { accountModel } from "@connect-hub/domain/account";
-import { contentModel } from "@connect-hub/domain/content";
-import { EpochOver, type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
+import { contentModel, downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/content";
+import { appendSteps, EpochOver, reactSteps, type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
-import { contextOf, type LaneId } from "@connect-hub/domain/values";
+import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, openLane } from "@connect-hub/jetstream";
-import { openPool, type PostgresPool, pgApplier, pgFactSource } from "@connect-hub/postgres";
-import { type Projector, type ProjectorNews, startProjector } from "@connect-hub/projections";
-import { appLog, untilOver } from "@connect-hub/runtime";
+import { openPool, type PostgresPool, pgApplier, pgFactSource, pgGenerations } from "@connect-hub/postgres";
+import { type Projector, type ProjectorNews, projectSteps, startProjector } from "@connect-hub/projections";
+import { appLog, failpoint, untilOver } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import type { Logger } from "pino";
 import type { ProjectorConfig } from "./config.ts";
+import { type GenerationWatch, watchGenerations } from "./generationWatch.ts";
 
 export { type ProjectorConfig, readProjectorConfig } from "./config.ts";
 
 /** The projector app at work. */
 export interface RunningProjectors {
-  /** One for each lane. */
-  readonly projectors: ReadonlyMap<LaneId, Projector>;
+  /** The one of a lane into the tables of a generation, if it is started. */
+  projector(lane: LaneId, generation: number): Projector | undefined;
   /** Resolves when a lane is in another epoch than at the start: keys and tables may be others too. */
   readonly over: Promise<Error>;
   close(): Promise<void>;
@@ -26,7 +27,7 @@ export interface RunningProjectors {
 const models = { accounts: accountModel, rooms: roomModel, content: contentModel };
 
 /**
- * Starts a projector for each lane of the log. Resolves when it is connected and the vault is open; the tables catch up
+ * Starts a projector for each lane of the log and each generation of its tables, and goes on doing so. Resolves when it is connected and the vault is open; the tables catch up
  * from there by themselves. Throws when there is no lane yet, or the vault's root key is not as it must be.
  */
 export async function startProjectors(config: ProjectorConfig): Promise<RunningProjectors> {
@@ -38,25 +39,30 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     name: "projector",
     inboxPrefix: "_INBOX_projector",
   });
-  const projector = `projector-${randomBytes(4).toString("hex")}`;
-  const pools = openPools(config, projector, log);
+  const name = `projector-${randomBytes(4).toString("hex")}`;
+  const pools = openPools(config, name, log);
   const letGo = () => Promise.all([...Object.values(pools).map((pool) => pool.end()), link.close()]);
   try {
     const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const { over, end } = untilOver();
-    const parts = { projector, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
-    log.info({ lanes: lanes.map(({ lane }) => lane) }, "projecting");
-    const projectors = new Map(
-      await Promise.all(lanes.map(async ({ lane, epoch }) => [lane, await startOne(lane, epoch, parts)] as const)),
+    const parts = { name, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
+    log.info({ lanes: lanes.map(({ lane }) => lane), name }, "projecting");
+    const watches = await Promise.all(
+      contexts.map((context) => watchContext(context, lanes, parts).then((watch) => [context, watch] as const)),
     );
+    const byContext = new Map(watches);
     let closing: Promise<unknown> | undefined;
     return {
-      projectors,
+      projector: (lane, generation) =>
+        byContext
+          .get(contextOf(lane))
+          ?.projectors.get(generation)
+          ?.find((one) => one.lane === lane),
       over,
       async close() {
-        closing ??= Promise.all([...projectors.values()].map((projector) => projector.close())).then(letGo);
+        closing ??= Promise.all(watches.map(([, watch]) => watch.close())).then(letGo);
         await closing;
       },
     };
@@ -79,8 +85,14 @@ function openPools(config: ProjectorConfig, name: string, log: Logger): Pools {
   };
 }
 
+interface LaneEpoch {
+  readonly lane: LaneId;
+  readonly epoch: string;
+}
+
 interface Parts {
-  readonly projector: string;
+  /** Of this process, unlike any other's. */
+  readonly name: string;
   readonly prefix: string;
   readonly link: NatsLink;
   readonly pools: Pools;
@@ -89,12 +101,29 @@ interface Parts {
   end(reason: Error): void;
 }
 
-async function startOne(lane: LaneId, epoch: string, parts: Parts): Promise<Projector> {
-  const { projector, prefix, link, pools, vault, log, end } = parts;
+function watchContext(context: Context, lanes: readonly LaneEpoch[], parts: Parts): Promise<GenerationWatch> {
+  const model = models[context];
+  const pool = parts.pools[schemaOf[context]];
+  const own = lanes.filter(({ lane }) => contextOf(lane) === context);
+  return watchGenerations({
+    model,
+    generations: pgGenerations(pool, model),
+    start: (generation) => own.map((lane) => startOne(lane, generation, parts)),
+    log: parts.log,
+  });
+}
+
+function startOne({ lane, epoch }: LaneEpoch, generation: number, parts: Parts): Projector {
+  const { name, prefix, link, pools, vault, log, end } = parts;
   const model = models[contextOf(lane)];
-  const pool = pools[schemaOf[model.context]];
-  const { rows } = await pool.query(`select number from ${schemaOf[model.context]}.generations where state = 'served'`);
-  const generation = rows[0].number;
+  const step = failpoint([
+    ...projectSteps,
+    ...appendSteps,
+    ...reactSteps,
+    ...uploadSteps,
+    ...moveSteps,
+    ...downloadSteps,
+  ]);
   return startProjector({
     lane,
     async openLane() {
@@ -106,9 +135,10 @@ async function startOne(lane: LaneId, epoch: string, parts: Parts): Promise<Proj
     },
     model,
     vault,
-    source: pgFactSource(pools, model.tables),
-    applier: pgApplier(pool, model, { generation, projector }),
-    onNews: newsTeller(log.child({ lane })),
+    source: pgFactSource(pools, model.tables, { generation }),
+    applier: pgApplier(pools[schemaOf[model.context]], model, { generation, projector: name }),
+    onNews: newsTeller(log.child({ lane, generation })),
+    ...(step && { step }),
   });
 }
 

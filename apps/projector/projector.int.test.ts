@@ -154,7 +154,7 @@ test("a log that was re-created halts it, and says so in the checkpoint", async 
   await vi.waitFor(async () => expect((await checkpointOf(accounts.lane))?.halted).toContain("re-created"), {
     timeout: 10_000,
   });
-  expect(running.projectors.get("accounts.0")?.state).toBe("halted");
+  expect(running.projector("accounts.0", 1)?.state).toBe("halted");
   await pool.query("update auth.checkpoints set epoch = $1 where lane = 'accounts.0'", [accounts.lane.epoch]);
   await vi.waitFor(async () => expect(await checkpointOf(accounts.lane)).toEqual(before), { timeout: 10_000 });
   await running.close();

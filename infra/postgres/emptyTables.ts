@@ -1,33 +1,16 @@
-import { type ContextModel, schemaOf } from "@connect-hub/domain/kernel";
-import { orUnavailable, sqlStateOf } from "./errors.ts";
+import { type ContextModel, factsVersionOf } from "@connect-hub/domain/kernel";
 import type { PostgresPool } from "./openPool.ts";
-
-const deadlock = "40P01";
-const attempts = 5;
+import { pgGenerations } from "./pgGenerations.ts";
 
 /**
- * Empties the read tables of a context and sets the checkpoints of its lanes to 0 in their next generation, in one
- * transaction: a projector at work finds that out and fills them again from the log.
+ * Serves empty tables of a context, in a generation of their own, and drops all others: a projector finds that out and fills them
+ * from the log. For when what is in the tables counts no more; readers see them fill.
  */
 export async function emptyTables(pool: PostgresPool, model: ContextModel): Promise<void> {
-  const schema = schemaOf[model.context];
-  const { rows } = await orUnavailable(() =>
-    pool.query(`select number from ${schema}.generations where state = 'served'`),
-  );
-  const tables = model.tables.map(({ name }) => `${schema}_g${rows[0].number}.${name}`);
-  // The checkpoints first, as in a projector's transaction, so that the two wait for each other in one order.
-  const statements = `
-    update ${schema}.checkpoints
-    set n = 0, hash = '', facts_version = '', generation = generation + 1, halted = null, at = clock_timestamp();
-    truncate ${tables.join(", ")}`;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await orUnavailable(() => pool.query(statements));
-      return;
-    } catch (error) {
-      // A reader of several tables came between: one of the two had to give way.
-      const state = error instanceof Error ? sqlStateOf(error.cause) : undefined;
-      if (state !== deadlock || attempt === attempts) throw error;
-    }
-  }
+  const generations = pgGenerations(pool, model);
+  for (const { number, state } of await generations.list()) if (state !== "served") await generations.giveUp(number);
+  const { number } = await generations.make(factsVersionOf(model));
+  await generations.swap(number, { evenIfBehind: true });
+  for (const { number: former } of await generations.list()) if (former !== number) await generations.giveUp(former);
+  await generations.clean();
 }

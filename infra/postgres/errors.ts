@@ -12,10 +12,11 @@ export class PipelineFailed extends Error {
 }
 
 /**
- * What Postgres says when it is starting, stopping, full, too slow, or has to be asked again:
+ * What Postgres says when it is starting, stopping, full, too slow, or has to be asked again, and of tables that were dropped or
+ * are not made yet:
  * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const passing = /^(?:08|53|57|58)|^(?:25006|25P03|40001|40P01|55P03)$/;
+const passing = /^(?:08|53|57|58)|^(?:25006|25P03|3F000|40001|40P01|42P01|55P03)$/;
 
 /** The SQLSTATE in an error that Postgres itself sent, or undefined. */
 export function sqlStateOf(error: unknown): string | undefined {

@@ -6,3 +6,4 @@ export { openPool, type PoolOptions, type PostgresPool } from "./openPool.ts";
 export { openSnapshot } from "./openSnapshot.ts";
 export { pgApplier } from "./pgApplier.ts";
 export { pgFactSource } from "./pgFactSource.ts";
+export { pgGenerations } from "./pgGenerations.ts";

@@ -10,17 +10,20 @@ import {
   type Table,
 } from "@connect-hub/domain/kernel";
 import { contextOf, type Json } from "@connect-hub/domain/values";
+import { generationSchema } from "@connect-hub/projections";
 import { orUnavailable } from "./errors.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { fromPostgres, postgresTypes } from "./valueText.ts";
 
 /**
  * Facts from the read tables in Postgres; the schemas may lie in different databases. One call is one named statement:
- * the checkpoint and the rows of all tables asked for, each value as text.
+ * the checkpoint and the rows of all tables asked for, each value as text. They are those of the served generation, unless another
+ * one is named.
  */
 export function pgFactSource(
   pools: { readonly [schema in Table["schema"]]: PostgresPool },
   tables: readonly Table[],
+  { generation }: { readonly generation?: number } = {},
 ): FactSource {
   const byName = new Map(tables.map((table) => [table.name, table]));
   const statements = new Map<string, Statement>();
@@ -29,8 +32,9 @@ export function pgFactSource(
       const schema = schemaOf[contextOf(lane)];
       const wanted = keysByTable(byName, schema, refs);
       const asked = [...wanted.keys()];
-      const name = `facts_${schema}_${asked.map((table) => tables.indexOf(table)).join("_")}`;
-      const statement = statements.get(name) ?? { name, text: textOf(schema, asked) };
+      const from = generation === undefined ? schema : generationSchema(schema, generation);
+      const name = `facts_${from}_${asked.map((table) => tables.indexOf(table)).join("_")}`;
+      const statement = statements.get(name) ?? { name, text: textOf(from, asked) };
       statements.set(name, statement);
       const values: unknown[] = [
         lane,

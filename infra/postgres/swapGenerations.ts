@@ -1,0 +1,118 @@
+import { pause, type Schema } from "@connect-hub/domain/kernel";
+import {
+  type CatalogColumn,
+  catalogQuery,
+  GenerationRefused,
+  generationSchema,
+  type LaneCheckpoint,
+  servedViews,
+} from "@connect-hub/projections";
+import type { PoolClient } from "pg";
+import { checkpointColumns } from "./checkpointColumns.ts";
+import { orUnavailable, sqlStateOf } from "./errors.ts";
+import type { PostgresPool } from "./openPool.ts";
+import { inTransaction } from "./transaction.ts";
+
+const lockNotAvailable = "55P03";
+const deadlock = "40P01";
+/** How long readers may wait for the swap, and how long it is tried again when it had to give way to one that takes longer. */
+const viewLockMs = 100;
+const giveUpMs = 30_000;
+const againMs = 100;
+/** How long the served lanes may stand still until the new ones have what they have. */
+const levelMs = 5_000;
+const levelPollMs = 5;
+
+interface SwapOptions {
+  readonly schema: Schema;
+  /** The generation that is to be served. */
+  readonly to: number;
+  readonly evenIfBehind: boolean;
+}
+
+/**
+ * Makes a generation the served one. The checkpoints of the served one are locked first, so that it can't get ahead; the new one
+ * comes up to it within moments, and only then the views are changed. A reader that began before has what was served then, one
+ * that comes while it happens waits for some milliseconds. Readers that hold a view for longer make the swap wait, never fail.
+ */
+export async function swapGenerations(pool: PostgresPool, options: SwapOptions): Promise<void> {
+  const giveUpAt = Date.now() + giveUpMs;
+  for (;;) {
+    try {
+      return await orUnavailable(() => inTransaction(pool, (client) => swap(client, options)));
+    } catch (error) {
+      const state = sqlStateOf(error) ?? sqlStateOf(error instanceof Error ? error.cause : undefined);
+      if ((state !== lockNotAvailable && state !== deadlock) || Date.now() >= giveUpAt) throw error;
+      await pause(againMs);
+    }
+  }
+}
+
+async function swap(client: PoolClient, { schema, to, evenIfBehind }: SwapOptions): Promise<void> {
+  await client.query(`set local lock_timeout = ${giveUpMs}`);
+  const { rows } = await client.query<{ number: number; state: string }>(
+    `select number, state from ${schema}.generations order by number for update`,
+  );
+  const served = rows.find(({ state }) => state === "served");
+  if (!rows.some(({ number }) => number === to)) throw new GenerationRefused(`There is no generation ${to}`);
+  if (served === undefined || served.number === to) return;
+  if (!evenIfBehind) await assertFit(client, schema, { from: served.number, to });
+  await client.query(`set local lock_timeout = ${viewLockMs}`);
+  const catalog = await client.query<CatalogColumn>(catalogQuery(schema, to));
+  // All that the locks of the views are held for, in one round trip.
+  await client.query(
+    [
+      ...servedViews(schema, to, catalog.rows),
+      `delete from ${schema}.generations where state = 'kept' and number <> ${to}`,
+      `update ${schema}.generations set state = 'kept' where number = ${served.number}`,
+      `update ${schema}.generations set state = 'served', swapped_at = clock_timestamp() where number = ${to}`,
+      `update ${generationSchema(schema, to)}.checkpoints set stop_at = null where stop_at is not null`,
+    ].join(";\n"),
+  );
+}
+
+async function assertFit(
+  client: PoolClient,
+  schema: Schema,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<void> {
+  const checkpoints = async (generation: number, lock = ""): Promise<LaneCheckpoint[]> => {
+    const from = `${generationSchema(schema, generation)}.checkpoints`;
+    return (await client.query<LaneCheckpoint>(`select ${checkpointColumns} from ${from} order by lane ${lock}`)).rows;
+  };
+  const standing = await checkpoints(from, "for update");
+  const giveUpAt = Date.now() + levelMs;
+  while (behind(standing, await checkpoints(to)).length > 0 && Date.now() < giveUpAt) await pause(levelPollMs);
+  const coming = await checkpoints(to, "for update");
+  const halted = coming.find((one) => one.halted !== null);
+  if (halted !== undefined) {
+    throw new GenerationRefused(`Generation ${to} can't be served: ${halted.lane} has halted. ${halted.halted}`);
+  }
+  const [late] = behind(standing, coming);
+  if (late !== undefined) {
+    throw new GenerationRefused(
+      `Generation ${to} can't be served yet: ${late.lane} is at commit ${late.n} there, and at ${late.served} in generation ${from}. Is it paused? See: hub projections progress`,
+    );
+  }
+  const { rows } = await client.query<{ n: number }>(
+    `select count(*) as n from ${generationSchema(schema, to)}.parked`,
+  );
+  const parked = rows[0]?.n ?? 0;
+  if (parked > 0) {
+    throw new GenerationRefused(
+      `Generation ${to} can't be served: ${parked} subject(s) are parked in it. See: hub projections parked`,
+    );
+  }
+}
+
+/** The lanes of which the coming tables have less; tables that have halted, or are of another log, set no mark. */
+function behind(
+  served: readonly LaneCheckpoint[],
+  coming: readonly LaneCheckpoint[],
+): { readonly lane: string; readonly n: number; readonly served: number }[] {
+  return served.flatMap(({ lane, n, epoch, halted }) => {
+    const other = coming.find((one) => one.lane === lane);
+    if (halted !== null || (other !== undefined && other.n > 0 && other.epoch !== epoch)) return [];
+    return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n }] : [];
+  });
+}
