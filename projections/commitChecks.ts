@@ -6,6 +6,7 @@ import {
   type FactSource,
   factRef,
   hashCommit,
+  isOfLane,
   type Lane,
   type StoredCommit,
   type StoredEvent,
@@ -28,7 +29,7 @@ export async function checkCheckpoint(
 ): Promise<string | undefined> {
   // Empty tables go with any log.
   if (checkpoint.n === 0) return undefined;
-  if (checkpoint.epoch !== lane.epoch) throw new ProjectionHalted(haltReasons.otherEpoch(lane, checkpoint));
+  if (!isOfLane(lane, checkpoint)) throw new ProjectionHalted(haltReasons.otherEpoch(lane, checkpoint));
   const last = await lane.lastNumber();
   if (last < checkpoint.n) throw new ProjectionHalted(haltReasons.beyondLog(lane, checkpoint, last));
   const stored = await lane.readAt(checkpoint.n);

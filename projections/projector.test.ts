@@ -270,6 +270,17 @@ describe("a projector halts", () => {
     await it.caughtUp();
   });
 
+  test("not at tables of an epoch that was closed, up to its end", async () => {
+    const it = await caughtUpAndClosed();
+    const { n } = it.applier.checkpointNow;
+    stand(it, { epoch: "a".repeat(32) });
+    Object.assign(it.lane, { past: [{ epoch: "a".repeat(32), last: n }] });
+    it.start();
+    await it.chatter(3);
+    await it.caughtUp();
+    expect(it.applier.checkpointNow).toMatchObject({ epoch, halted: null });
+  });
+
   test("at a log whose beginning is gone", async () => {
     const it = await caughtUpAndClosed();
     const cut = Object.assign(Object.create(it.lane), { readAt: async () => undefined });

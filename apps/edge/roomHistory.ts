@@ -2,6 +2,7 @@ import {
   type ClientEvent,
   clientEventOf,
   FactsUnavailable,
+  type Lane,
   type LaneFollower,
   type TailEvent,
 } from "@connect-hub/domain/kernel";
@@ -9,9 +10,9 @@ import { roomModel } from "@connect-hub/domain/room";
 
 /**
  * Reads events of a room from the read tables: those with `fromS` ≤ s ≤ `toS` that are there, ascending. Throws
- * `FactsUnavailable`, also when the tables are of another epoch of the room's lane than `epoch`.
+ * `FactsUnavailable`, also when the tables are of another epoch of the room's lane than `lane` has.
  */
-export type ReadRows = (room: string, fromS: number, toS: number, epoch: string) => Promise<readonly ClientEvent[]>;
+export type ReadRows = (room: string, fromS: number, toS: number, lane: Lane) => Promise<readonly ClientEvent[]>;
 
 const attempts = 3;
 
@@ -36,7 +37,7 @@ export async function eventsBetween(
     // Not all events of a room are numbered.
     const firstInTail = tail.find(({ event }) => event.s !== undefined)?.event.s ?? Number.POSITIVE_INFINITY;
     const rowsTo = Math.min(toS, firstInTail - 1);
-    if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo, follower.lane.epoch));
+    if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo, follower.lane));
     blank(found, tail, follower);
     if (found.size === toS - fromS + 1) return [...found.values()].sort((a, b) => a.s - b.s);
   }

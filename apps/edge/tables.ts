@@ -1,4 +1,4 @@
-import { type ClientEvent, FactsUnavailable, laneOf } from "@connect-hub/domain/kernel";
+import { type ClientEvent, FactsUnavailable, isOfLane, laneOf } from "@connect-hub/domain/kernel";
 import { kyselyOver, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
 import { type ChatTables, roomEventsAfter, roomMembers, roomsOfUser } from "@connect-hub/projections";
 import type { QuerySources } from "./queries.ts";
@@ -20,10 +20,10 @@ export function pgTables(pool: PostgresPool, roomLanes: number): Tables {
       const { members } = await orUnavailable(() => roomMembers(db, query));
       return members.map(({ user }) => user);
     },
-    async readRows(room, fromS, toS, epoch) {
+    async readRows(room, fromS, toS, lane) {
       const query = { lane: laneOfRoom(room), room, afterS: fromS - 1, limit: toS - fromS + 1 };
       const { checkpoint, events } = await orUnavailable(() => roomEventsAfter(db, query));
-      if (checkpoint.n > 0 && checkpoint.epoch !== epoch)
+      if (checkpoint.n > 0 && !isOfLane(lane, checkpoint))
         throw new FactsUnavailable(`the read tables of ${query.lane} are of another epoch`);
       return events.map(({ s, type, data, at, by }): ClientEvent => ({ r: room, s, t: type, d: data, by, at }));
     },

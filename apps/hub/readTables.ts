@@ -1,6 +1,6 @@
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
-import { type ContextModel, epoch8, type Lane } from "@connect-hub/domain/kernel";
+import { type ContextModel, isOfLane, type Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
 import { kyselyOver, openPool, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
@@ -83,7 +83,7 @@ export async function lagsOf(
   return Promise.all(
     lanes.map(async (lane) => {
       const found = checkpoints.find((one) => one.lane === lane.id);
-      const n = found !== undefined && epoch8(found.epoch) === epoch8(lane.epoch) ? found.n : 0;
+      const n = found !== undefined && isOfLane(lane, found) ? found.n : 0;
       const head = heads?.get(lane.id) ?? (await lane.lastNumber());
       const { generation, halted } = found ?? { generation: 0, halted: null };
       return {

@@ -1,7 +1,7 @@
 import { type Context, contextOf } from "../values/ids.ts";
 import type { Change } from "./change.ts";
 import type { Commit, Entry } from "./commit.ts";
-import { beginsEpoch, epochBeganType } from "./epochBegan.ts";
+import { epochBeganType, epochClosedType, turnsEpoch } from "./epochBegan.ts";
 import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
 import type { VaultKey } from "./ports.ts";
 import { openEvent } from "./sealing.ts";
@@ -16,7 +16,7 @@ export function changesOfCommit(commit: Commit, model: ContextModel, keys: Reado
   const place: EventPlace = { lane: commit.lane, n: commit.n, at: commit.at };
   const changes: Change[] = [];
   for (const entry of commit.entries) {
-    if (!beginsEpoch(entry)) changes.push(commandRow(entry, commit));
+    if (!turnsEpoch(entry)) changes.push(commandRow(entry, commit));
     for (const stored of entry.events) changes.push(...changesOfEvent(openEvent(stored, model, keys), place, model));
   }
   return changes;
@@ -24,13 +24,13 @@ export function changesOfCommit(commit: Commit, model: ContextModel, keys: Reado
 
 /** The rows of the commands done in a commit; they don't depend on its events. */
 export function changesOfCommandRows(commit: Commit): Change[] {
-  return commit.entries.filter((entry) => !beginsEpoch(entry)).map((entry) => commandRow(entry, commit));
+  return commit.entries.filter((entry) => !turnsEpoch(entry)).map((entry) => commandRow(entry, commit));
 }
 
 /** What one opened event changes. Throws `UnknownEventType`. */
 export function changesOfEvent(event: DomainEvent, place: EventPlace, model: ContextModel): readonly Change[] {
   const definition = model.events[event.type];
-  if (definition === undefined && event.type === epochBeganType) return [];
+  if (definition === undefined && (event.type === epochBeganType || event.type === epochClosedType)) return [];
   if (definition === undefined)
     throw new UnknownEventType(`no code for events of type ${event.type}; use a newer version`);
   return definition.changes(event, place);

@@ -2,7 +2,7 @@ import type { LaneId } from "../values/ids.ts";
 import { applyChange, type Change } from "./change.ts";
 import { type FactRef, type Facts, factRef, type Row, refOfRow, type Table } from "./fact.ts";
 import { pause } from "./pause.ts";
-import { type Checkpoint, type FactSource, FactsUnavailable } from "./ports.ts";
+import { type Checkpoint, type FactSource, FactsUnavailable, isOfLane, type Lane } from "./ports.ts";
 import { RowCache } from "./rowCache.ts";
 
 /** A change to one row. */
@@ -15,6 +15,7 @@ export interface FactViewOptions {
   readonly tables: readonly Table[];
   /** The lane's epoch and the version of facts that this code understands: others' tables are not read. */
   readonly epoch?: string;
+  readonly past?: Lane["past"];
   readonly factsVersion?: string;
   /** Rows kept folded to the head; default 100,000. */
   readonly cacheRows?: number;
@@ -135,9 +136,10 @@ export class FactView implements Facts {
   }
 
   /** A projector of another version, or of another log, filled the tables since this view began. */
-  #refuseStrange({ n, epoch: theirs, factsVersion: version }: Checkpoint): void {
-    const { lane, epoch = theirs, factsVersion = version } = this.#options;
-    if (n === 0 || (epoch === theirs && factsVersion === version)) return;
+  #refuseStrange(checkpoint: Checkpoint): void {
+    const { lane, epoch = checkpoint.epoch, past = [], factsVersion = checkpoint.factsVersion } = this.#options;
+    if (checkpoint.n === 0) return;
+    if (isOfLane({ epoch, past }, checkpoint) && factsVersion === checkpoint.factsVersion) return;
     throw new FactsUnavailable(`the read tables of ${lane} are of another epoch or version`);
   }
 

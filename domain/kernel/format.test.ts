@@ -18,7 +18,7 @@ import {
   type StoredEvent,
 } from "./commit.ts";
 import { derivedId, idOfKeyedHash, laneOf } from "./derivedId.ts";
-import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
+import { closedFor, encodeEpochBegan, encodeEpochClosed, epochFault } from "./epochBegan.ts";
 import type { ContextModel, DomainEvent, Subject } from "./event.ts";
 import { liveFrames } from "./liveFrames.ts";
 import { leafHash, merkleRoot } from "./merkle.ts";
@@ -81,6 +81,17 @@ describe("the stored formats", () => {
     const commit = decodeCommit(bytes);
     expect(rootsHold(commit)).toBe(true);
     expect(epochFault(commit, head.epoch)).toBeUndefined();
+    expect(changesOfCommit(commit, roomModel, new Map())).toEqual([]);
+    expect(changesOfCommandRows(commit)).toEqual([]);
+  });
+
+  test("commit that closes an epoch", () => {
+    const end = { lane: "rooms.0", n: 2, hash: golden("commit hash"), epoch: head.epoch, term: 1 } as const;
+    const bytes = encodeEpochClosed({ ...end, nowMs: Date.parse(at) }, "89abcdef".repeat(4), new Uint8Array(16));
+    expect(Buffer.from(bytes).toString()).toBe(golden("epoch closed"));
+    const commit = decodeCommit(bytes);
+    expect(rootsHold(commit)).toBe(true);
+    expect([closedFor(commit), epochFault(commit, head.epoch)]).toEqual(["89abcdef".repeat(4), undefined]);
     expect(changesOfCommit(commit, roomModel, new Map())).toEqual([]);
     expect(changesOfCommandRows(commit)).toEqual([]);
   });

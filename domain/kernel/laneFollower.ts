@@ -47,7 +47,7 @@ export async function followLane(options: LaneFollowerOptions): Promise<LaneFoll
   const stop = new AbortController();
   const { checkpoint } = await source.load(lane.id, []);
   const head = await lane.lastNumber();
-  const ours = { epoch: lane.epoch, factsVersion: factsVersionOf(model) };
+  const ours = { epoch: lane.epoch, past: lane.past ?? [], factsVersion: factsVersionOf(model) };
   const view = new FactView(checkpoint, { ...ours, lane: lane.id, source, tables: model.tables });
   const tail = new RoomTail();
   const waiting = new Set<() => void>();

@@ -18,14 +18,28 @@ export type AppendOutcome = "stored" | "wrongLast" | "unclear" | "epochOver" | {
 /** `full`: the log's reserve on the disk is used up. `tooLarge`: no log takes that many bytes at once. */
 export type AppendRefusal = "full" | "tooLarge";
 
+/** An epoch of a lane that was closed: its commits are those up to `last` that no epoch before it has. */
+export interface PastEpoch {
+  readonly epoch: string;
+  /** The number of its last commit. */
+  readonly last: number;
+}
+
+/** Whether `n` commits of `epoch` are a part of the lane's past: of its own epoch, or of one that was closed, not restored over. */
+export function isOfLane(lane: Pick<Lane, "epoch" | "past">, { epoch, n }: Pick<Checkpoint, "epoch" | "n">): boolean {
+  return epoch === lane.epoch || (lane.past ?? []).some((past) => past.epoch === epoch && n <= past.last);
+}
+
 /**
- * One epoch of one lane. All methods throw `LogUnavailable` when the log can't be reached and `EpochOver` when the lane has
+ * One epoch of one lane, with what came before it. All methods throw `LogUnavailable` when the log can't be reached and `EpochOver` when the lane has
  * gone on in another epoch, unless they say otherwise.
  */
 export interface Lane {
   readonly id: LaneId;
   /** 32 hex digits. */
   readonly epoch: string;
+  /** Epochs that were closed to go on in the next one, oldest first; reading joins their commits to those of this epoch. */
+  readonly past?: readonly PastEpoch[];
   /** Appends when the last number is `expectedLast`. Never throws; knows nothing of ids. One at a time. */
   append(bytes: Uint8Array, expectedLast: number): Promise<AppendOutcome>;
   /** The commit at `n`, read through the leader, or undefined. */
@@ -52,7 +66,7 @@ export class EpochOver extends LogUnavailable {
     readonly lane: LaneId,
     readonly epoch: string,
   ) {
-    super(`${lane} is not in epoch ${epoch} any more: it was restored; begin anew with the epoch it is in`);
+    super(`${lane} is not in epoch ${epoch} any more: it was restored or archived; begin anew with the epoch it is in`);
   }
 }
 

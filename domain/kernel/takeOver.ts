@@ -1,8 +1,9 @@
 import { appendSurely } from "./appendSurely.ts";
 import { type Commit, type CommitHead, decodeCommit, encodeCommit, hashCommit } from "./commit.ts";
+import { closedFor } from "./epochBegan.ts";
 import type { ContextModel } from "./event.ts";
 import { FactView, type FactViewOptions } from "./factView.ts";
-import type { Checkpoint, FactSource, Lane, Vault } from "./ports.ts";
+import { type Checkpoint, type FactSource, isOfLane, type Lane, type Vault } from "./ports.ts";
 import type { AppendStep, Step } from "./steps.ts";
 import { TailReader } from "./tailReader.ts";
 
@@ -61,6 +62,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Taken & { read
     ...version,
     lane: lane.id,
     epoch,
+    past: lane.past ?? [],
     source,
     tables: model.tables,
   });
@@ -93,6 +95,7 @@ async function appendTakeOver(options: TakeOverOptions, tail: TailReader): Promi
     if (!isFirst) await tail.next(idleMs);
     last = tail.newest !== undefined && tail.newest.n > last.n ? tail.newest : await lastCommitOf(lane);
     const before = last.bytes && decodeCommit(last.bytes);
+    if (before !== undefined) refuseClosed(before);
     const atMs = Math.max(now(), before ? Date.parse(before.at) : 0);
     const { bytes, term } = takeOverCommit(options, last, before, atMs);
     const n = last.n + 1;
@@ -139,10 +142,16 @@ function takeOverCommit(
   return { bytes: encodeCommit(head, []), term };
 }
 
+/** After the commit that closes an epoch there is no other in it. */
+function refuseClosed(last: Commit): void {
+  if (closedFor(last) === undefined) return;
+  throw new TakeOverFailed(`${last.lane} is closed to go on in its next epoch; if it does not, run: hub archive`);
+}
+
 /** Facts from another epoch, from beyond the log, or of another version must not decide anything. */
 function refuseStrangeTables(checkpoint: Checkpoint, last: number, { lane, factsVersion }: TakeOverOptions): void {
   if (checkpoint.n === 0) return;
-  if (checkpoint.epoch !== lane.epoch || checkpoint.n > last) {
+  if (!isOfLane(lane, checkpoint) || checkpoint.n > last) {
     throw new TakeOverFailed(
       `the read tables stand at ${checkpoint.epoch}:${checkpoint.n}, but ${lane.id} at ${lane.epoch}:${last}; rebuild them`,
     );
