@@ -149,11 +149,16 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
 async function handOver(kept: readonly KeptLane[], instances: Instances): Promise<void> {
   instances.leave();
   const giveUpAt = performance.now() + handOverMs;
-  while (kept.some(({ isLed }) => isLed) && instances.hasOthers && performance.now() < giveUpAt) await pause(20);
+  const isLeading = () => kept.some(({ isLed }) => isLed);
+  if (!isLeading() || !instances.hasOthers) return;
+  while (isLeading() && instances.hasOthers && performance.now() < giveUpAt) await pause(20);
+  await pause(lingerMs);
 }
 
 /** Less than what an app has for its close. */
 const handOverMs = 8_000;
+/** How long those are told who still send to the former writer. */
+const lingerMs = 300;
 
 const contexts = {
   accounts: { model: accountModel, commands: accountCommands },

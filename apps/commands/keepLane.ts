@@ -62,6 +62,8 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
         await beside?.close();
         if (stop.signal.aborted) return;
         log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
+        // Who has not heard of the new writer yet is told.
+        await pause(lingerMs, stop.signal);
         await current.close();
         current = undefined;
       } catch (error) {
@@ -153,6 +155,8 @@ async function lead(
   };
 }
 
+/** How long the doors of a lane that was lost stay open. */
+const lingerMs = 1_000;
 /** Commands that came before the writer has read what it needs. */
 const maxEarly = 10_000;
 const firstRetryMs = 250;
