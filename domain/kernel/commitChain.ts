@@ -3,7 +3,11 @@ import { type Commit, CorruptCommit, decodeCommit, hashCommit, rootsHold } from 
 import { epochFault } from "./epochBegan.ts";
 
 /** A commit that is known to be sound, after which a chain goes on. */
-export type ChainStart = Pick<Commit, "n" | "epoch" | "at"> & { readonly hash: string };
+export type ChainStart = Pick<Commit, "n" | "epoch"> & {
+  readonly hash: string;
+  /** Its instant, where that is known. */
+  readonly at?: string;
+};
 
 /**
  * The commits of a lane one after another, from the first on or after one that is known: numbers, hashes, epochs, terms, instants,
@@ -50,7 +54,7 @@ export class CommitChain {
     if (otherEpoch !== undefined) return otherEpoch;
     if (commit.n !== (before?.n ?? 0) + 1) return `it says that it is commit ${commit.n}`;
     if (commit.prevHash !== (before?.hash ?? "")) return "it does not follow the commit before it";
-    if (before !== undefined && commit.at < before.at) return "it is older than the commit before it";
+    if (before?.at !== undefined && commit.at < before.at) return "it is older than the commit before it";
     if (this.#last !== undefined && commit.term < this.#last.term)
       return "its term is older than that of the commit before it";
     if (!rootsHold(commit)) return "an entry's root does not fit its events";

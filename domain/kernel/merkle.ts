@@ -20,7 +20,8 @@ export function merkleRoot(leaves: readonly Buffer[]): Buffer {
   return nodeHash(merkleRoot(leaves.slice(0, split)), merkleRoot(leaves.slice(split)));
 }
 
-function nodeHash(left: Buffer, right: Buffer): Buffer {
+/** The hash of the node above two others. */
+export function nodeHash(left: Buffer, right: Buffer): Buffer {
   return createHash("sha256").update(nodeTag).update(left).update(right).digest();
 }
 
