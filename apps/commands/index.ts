@@ -38,6 +38,7 @@ import { startClosing } from "./closing.ts";
 import type { CommandsConfig } from "./config.ts";
 import { startClaimSweep, startFileReactor } from "./files.ts";
 import { type KeepLaneOptions, type KeptLane, keepLane } from "./keepLane.ts";
+import { signHeads } from "./signHeads.ts";
 
 export { type CommandsConfig, readCommandsConfig } from "./config.ts";
 
@@ -124,13 +125,15 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
     rooms: (lane) => (tail) => startFileReactor(lane, tail, files),
     content: () => () => startClaimSweep(files),
   };
+  const sign = signHeads(config, { link, log });
   const { over, end: onOver } = untilOver();
   const instances = await joinInstances(link, prefix);
   const kept: KeptLane[] = [];
   for (const [id, lane] of lanes) {
     const context = contexts[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
-    const whileLeading = besideOf[contextOf(id)](lane);
+    const beside = besideOf[contextOf(id)](lane);
+    const whileLeading: KeepLaneOptions["whileLeading"] = (tail) => sign(lane, beside(tail));
     const own = { ...parts, ...context, factsVersion };
     kept.push(keepLane({ link, prefix, lane, instances, log, onOver, whileLeading, parts: own }));
   }

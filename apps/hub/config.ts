@@ -38,6 +38,8 @@ const schema = z.object({
   HUB_VAULT_URL: text,
   /** The file with the vault's root key; made when it is missing. */
   HUB_VAULT_ROOT: text,
+  /** The file with the key that signs the lanes' heads; made when it is missing. */
+  HUB_SIGNING_KEY: text,
   /** `private` ignores what is installed on the machine. */
   HUB_SERVERS: z.enum(["any", "private"]).default("any"),
   HUB_CACHE: text,
@@ -80,6 +82,7 @@ export interface HubConfig {
   readonly natsLogins: Readonly<Partial<Record<NatsUser, NatsLogin>>>;
   readonly natsReplicas: 1 | 3;
   readonly vaultRoot: string | undefined;
+  readonly signingKey: string | undefined;
   readonly privateOnly: boolean;
   readonly cacheFolder: string | undefined;
   readonly prefix: string;
@@ -125,6 +128,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     natsLogins: loginsIn(env),
     natsReplicas: replicasOf(it.HUB_NATS_REPLICAS, it.HUB_NATS_URL),
     vaultRoot: it.HUB_VAULT_ROOT,
+    signingKey: it.HUB_SIGNING_KEY,
     privateOnly: it.HUB_SERVERS === "private",
     cacheFolder: it.HUB_CACHE,
     prefix: it.HUB_PREFIX,

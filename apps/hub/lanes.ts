@@ -23,13 +23,14 @@ export function connectAsOperator(connections: Connections): Promise<NatsLink> {
 export async function withLanes(
   context: CommandContext,
   only: string | undefined,
-  work: (lanes: readonly Lane[]) => Promise<void>,
+  work: (lanes: readonly Lane[], log: { readonly link: NatsLink; readonly prefix: string }) => Promise<void>,
 ): Promise<void> {
   const connections = readConnections(context.config().dataDir);
+  const { prefix } = connections;
   const ids = chosenLanes(lanesOf(connections.roomLanes), only);
   const link = await connectAsOperator(connections);
   try {
-    await work(await Promise.all(ids.map((id) => openLane(link, { prefix: connections.prefix, id }))));
+    await work(await Promise.all(ids.map((id) => openLane(link, { prefix, id }))), { link, prefix });
   } finally {
     await link.close();
   }

@@ -16,6 +16,9 @@ export interface Subjects {
   liveRoom(room: string): string;
   /** Where a lane's writer beats. */
   beat(lane: LaneId): string;
+  /** The stream of signed heads, and the subject of those of one epoch of a lane; `*` for the epoch is all of its epochs. */
+  readonly headsStream: string;
+  head(lane: LaneId, epoch: string): string;
   /** The bucket that says what each internal service may see, under its name. */
   readonly servicesBucket: string;
   /** The bucket in which the internal service `name` keeps how far it is. */
@@ -50,6 +53,8 @@ export function subjects(prefix = ""): Subjects {
     services: (actor, lane, writer) => `${prefix}sys.${actor}.${lane}.${writer}`,
     liveRoom: (room) => `${prefix}live.room.${room}`,
     beat: (lane) => `${prefix}beat.${lane}`,
+    headsStream: `${prefix}HEADS`,
+    head: (lane, epoch) => `${prefix}head.${lane}.${epoch8(epoch)}`,
     servicesBucket: `${prefix}services`,
     serviceBucket: (name) => `${prefix}service_${name}`,
     door: (name, what) => `${prefix}door.${name}.${what}`,

@@ -2,6 +2,7 @@ export { checkLane } from "./checkLane.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export type { LaneDifference } from "./errors.ts";
+export { type HeadStore, headStore } from "./headStore.ts";
 export { type Instances, joinInstances } from "./instances.ts";
 export { listLanes } from "./laneRegistry.ts";
 export type { LinkEvent } from "./linkEvents.ts";

@@ -5,6 +5,7 @@ import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamM
 import { checkLane } from "./checkLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneCountFixed, LaneUnsound } from "./errors.ts";
+import { makeHeadsStream } from "./headStore.ts";
 import { claimLane, createRegistry, findLane, fixLaneCount } from "./laneRegistry.ts";
 import { laneStreamConfig } from "./laneStream.ts";
 
@@ -24,7 +25,7 @@ const attemptsMs = 20_000;
 const pauseMs = 200;
 
 /**
- * Makes the registry and the lanes that are missing; where they are there it changes their replicas at most, so that any number
+ * Makes the registry, the lanes and the stream of signed heads that are missing; where they are there it changes their replicas at most, so that any number
  * of processes may call it at once. Throws `LaneUnsound`, `LaneCountFixed` and `LogUnavailable`.
  */
 export async function provisionLanes(link: NatsLink, options: ProvisionOptions): Promise<void> {
@@ -58,6 +59,8 @@ async function makeMissing(
   const registry = await createRegistry(link, options.prefix, options.replicas);
   for (const [context, count] of countByContext(options.lanes)) await fixLaneCount(registry, context, count);
   await keepReplicas(manager, `KV_${subjects(options.prefix).lanesBucket}`, options.replicas);
+  await makeHeadsStream(manager, options);
+  await keepReplicas(manager, subjects(options.prefix).headsStream, options.replicas);
   for (const [lane, epoch] of epochs) {
     const there = await findLane(registry, lane);
     if (there !== undefined) {

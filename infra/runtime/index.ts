@@ -23,6 +23,7 @@ export { identifyProcess, isRunning, type ProcessIdentity, processNames } from "
 export type { NatsCluster } from "./recipe.ts";
 export type { ServerKind } from "./serverKinds.ts";
 export { findSftpClient, type SftpClient } from "./sftpClient.ts";
+export { readOrMakeSigningKey, readSigningKey } from "./signingKey.ts";
 export { type RunningSshd, type StartSshdOptions, startSshd } from "./sshd.ts";
 export { makeSshKey, readOrMakeSshKey, type SshKey } from "./sshKey.ts";
 export { type RunningServer, type StartServerOptions, startServer } from "./startServer.ts";

@@ -54,6 +54,7 @@ const rights: readonly (readonly [subject: string, allowed: readonly NatsUser[]]
   ["log.rooms.0.01234567", ["commands"]],
   ["live.room.x", ["commands"]],
   ["beat.rooms.0", ["commands"]],
+  ["head.rooms.0.01234567", ["commands"]],
   ["_INBOX_edge.x", ["commands"]],
   ["_INBOX_commands.x", ["commands"]],
   ["_INBOX_projector.x", []],

@@ -63,6 +63,7 @@ function connectionsTo({ env, databaseUrl, prefix }: FreshBox, dataDir: string):
     natsLogins: {},
     natsReplicas: 1,
     archiveDir: join(dataDir, "archive"),
+    signingKey: join(dataDir, "signing-key"),
   } as const;
   const log = { ...nats, prefix, roomLanes: 1, laneBytes: 64 * 1024 * 1024 };
   const doors = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", port: 1 };
@@ -126,7 +127,7 @@ async function foldedDigests(
 async function verdicts({ box }: BoxUnderTest) {
   const lanes = await listLanes(box.link, box.prefix);
   const open = lanes.map(async ({ lane: id }) =>
-    verifyLane(await openLane(box.link, { prefix: box.prefix, id }), signal),
+    verifyLane(await openLane(box.link, { prefix: box.prefix, id }), { signal }),
   );
   return Promise.all(open);
 }

@@ -22,7 +22,7 @@ export async function withBackupSources<T>(
   connections: Connections,
   work: (sources: BackupSources) => Promise<T>,
 ): Promise<T> {
-  const { prefix, vaultUrl, vaultRoot, content, placement, roomLanes, laneBytes: reserve } = connections;
+  const { signingKey, prefix, vaultUrl, vaultRoot, content, placement, roomLanes, laneBytes: reserve } = connections;
   const pool = openVaultPool(vaultUrl);
   const link = await connectAsOperator(connections).catch(async (error) => {
     await pool.end();
@@ -41,6 +41,7 @@ export async function withBackupSources<T>(
       vault: { db: pool, rootFile: vaultRoot },
       contentDir: content.dir,
       sshKey: placement.key,
+      signingKey,
       configuration: { roomLanes, laneBytes: reserve, prefix },
     });
   } finally {
@@ -64,6 +65,7 @@ export async function withRestoreTarget<T>(
     contentUrl,
     content,
     placement,
+    signingKey,
   } = connections;
   const urls: { readonly [schema in Schema]: string } = { auth: authUrl, chat: chatUrl, content: contentUrl };
   const vault = openVaultPool(vaultUrl);
@@ -87,6 +89,7 @@ export async function withRestoreTarget<T>(
       tables,
       contentDir: content.dir,
       sshKey: placement.key,
+      signingKey,
     });
   } finally {
     await Promise.all([vault, ...tables.map(({ pool }) => pool)].map((pool) => pool.end()));

@@ -52,6 +52,7 @@ beforeAll(async () => {
     vault: { db: { query: async (_, values) => ({ rows: keysAfter(String(values?.[0])) }) }, rootFile: at("root.key") },
     contentDir: at("content"),
     sshKey: at("ssh-key"),
+    signingKey: at("no signing key"),
     configuration: { roomLanes: 1, laneBytes: 1_000_000, prefix: "" },
   };
   await takeBackup(at("whole"), sources, { signal });

@@ -16,6 +16,8 @@ export const vaultKeysFile = "vault/keys.jsonl";
 export const vaultRootFile = "vault/root";
 /** The key by which the box signs in at its nodes; missing when it has none. */
 export const sshKeyFile = "secrets/placement-ssh-key";
+/** The key that signs where the log is; missing where none was. */
+export const signingKeyFile = "secrets/signing-key";
 /** The commits of a lane, as `records.ts` writes them. */
 export const laneFile = (lane: LaneId): string => `lanes/${lane}.commits`;
 /** The bytes that a hash stands for. */

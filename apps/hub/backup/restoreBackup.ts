@@ -18,7 +18,7 @@ import { type Queryable, replaceVault } from "@connect-hub/vault";
 import { checkedWhole } from "./backupFiles.ts";
 import { blobsIn, copyBlob, hashOf } from "./blobCopies.ts";
 import { type CheckedBackup, keysOf } from "./checkBackup.ts";
-import { blobFile, laneFile, sshKeyFile } from "./manifest.ts";
+import { blobFile, laneFile, signingKeyFile, sshKeyFile } from "./manifest.ts";
 import { fillLane } from "./restoreLane.ts";
 import type { BackupProgress } from "./takeBackup.ts";
 
@@ -38,6 +38,8 @@ export interface RestoreTarget {
   readonly contentDir: string;
   /** Where the key for nodes is to lie. */
   readonly sshKey: string;
+  /** Where the key that signs heads is to lie. */
+  readonly signingKey: string;
 }
 
 /** The steps of a restore, in their order. A test stops at each of them. */
@@ -135,10 +137,16 @@ async function putBytesBack(
 }
 
 /** What is sealed can be opened again, and the nodes of the backup let the box in. */
-async function replaceKeys(backup: CheckedBackup, { vault, sshKey }: RestoreTarget): Promise<void> {
+async function replaceKeys(backup: CheckedBackup, { vault, sshKey, signingKey }: RestoreTarget): Promise<void> {
   await replaceVault(vault, backup.root, keysOf(backup));
-  const key = backup.manifest.files.find(({ path }) => path === sshKeyFile);
-  if (key !== undefined) writeFileAtomic(sshKey, await checkedWhole(backup.folder, key));
+  const keyFiles = [
+    [sshKey, sshKeyFile],
+    [signingKey, signingKeyFile],
+  ] as const;
+  for (const [target, name] of keyFiles) {
+    const key = backup.manifest.files.find(({ path }) => path === name);
+    if (key !== undefined) writeFileAtomic(target, await checkedWhole(backup.folder, key));
+  }
 }
 
 /** What a reactor had done is done in what was restored too: it goes on from there. */

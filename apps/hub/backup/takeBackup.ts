@@ -16,6 +16,7 @@ import {
   type Manifest,
   manifestFile,
   manifestHashFile,
+  signingKeyFile,
   sshKeyFile,
   vaultKeysFile,
   vaultRootFile,
@@ -32,6 +33,8 @@ export interface BackupSources {
   readonly contentDir: string;
   /** The file with the key for nodes; it need not be there. */
   readonly sshKey: string;
+  /** The file with the key that signs heads; it need not be there either. */
+  readonly signingKey: string;
   readonly configuration: Manifest["configuration"];
 }
 
@@ -94,8 +97,14 @@ async function write(folder: string, sources: BackupSources, progress: BackupPro
   files.push(...vault.files);
   const { entries, elsewhere } = await copyPromised(folder, sources.contentDir, content, progress);
   files.push(...entries);
-  const sshKey = await readFile(sources.sshKey).catch(() => undefined);
-  if (sshKey !== undefined) files.push(await writeWhole(folder, sshKeyFile, sshKey));
+  const keyFiles = [
+    [sources.sshKey, sshKeyFile],
+    [sources.signingKey, signingKeyFile],
+  ] as const;
+  for (const [path, name] of keyFiles) {
+    const key = await readFile(path).catch(() => undefined);
+    if (key !== undefined) files.push(await writeWhole(folder, name, key));
+  }
   const { configuration } = sources;
   const manifest: Manifest = { format: 1, createdAt, lanes, vault: vault.about, elsewhere, configuration, files };
   const { text, hashText } = encodeManifest(manifest);

@@ -12,6 +12,7 @@ const connections: Connections = {
   contentUrl: "postgresql://f",
   vaultUrl: "postgresql://v",
   vaultRoot: "/data/secrets/vault-root",
+  signingKey: "/data/secrets/signing-key",
   valkeyUrl: "redis://v",
   prefix: "",
   roomLanes: 1,

@@ -5,6 +5,7 @@ import {
   type DataFolder,
   readJsonIfThere,
   readOrMakeSecret,
+  readOrMakeSigningKey,
   readOrMakeSshKey,
   writeFileAtomic,
 } from "@connect-hub/runtime";
@@ -31,6 +32,8 @@ const schemaIn = (dataDir: string) =>
     vaultUrl: z.string(),
     /** The file with the vault's root key. */
     vaultRoot: z.string(),
+    /** The file with the key that signs the lanes' heads. */
+    signingKey: z.string().default(join(dataDir, "secrets", signingKeyName)),
     valkeyUrl: z.string(),
     prefix: z.string(),
     roomLanes: z.number(),
@@ -85,6 +88,7 @@ export function connectionsOf(
     contentUrl: config.urls.content ?? servers.postgres.url,
     vaultUrl: config.urls.vault ?? servers.postgres.url,
     vaultRoot: config.vaultRoot ?? join(folder.secrets, "vault-root"),
+    signingKey: signingKeyIn(config, folder),
     valkeyUrl: servers.valkey.url,
     prefix: config.prefix,
     roomLanes: config.roomLanes,
@@ -107,6 +111,14 @@ export function connectionsOf(
 }
 
 const sshKeyName = "placement-ssh-key";
+const signingKeyName = "signing-key";
+
+/** The path of the box's signing key, which is made at the first start. */
+function signingKeyIn(config: HubConfig, folder: DataFolder): string {
+  const path = config.signingKey ?? join(folder.secrets, signingKeyName);
+  readOrMakeSigningKey(path);
+  return path;
+}
 
 // At most half of what the disk has free, for all lanes together, so that the databases don't starve beside a full log.
 function laneBytesFor(dataFolder: string | undefined, lanes: number): number {
@@ -162,6 +174,7 @@ export function appEnvironment(
     HUB_VAULT_URL: connections.vaultUrl,
     HUB_VAULT_ROOT: connections.vaultRoot,
     HUB_VALKEY_URL: connections.valkeyUrl,
+    ...(apps.includes("commands") && { HUB_SIGNING_KEY: connections.signingKey }),
     ...contentEnvironment(apps, connections),
   };
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { registerExport } from "../events/exportEvents.ts";
+import { registerHeads } from "../events/heads.ts";
 import { registerShow } from "../events/show.ts";
 import { registerTail } from "../events/tail.ts";
 import { registerVerify } from "../events/verify.ts";
@@ -8,5 +9,6 @@ import { registerVerify } from "../events/verify.ts";
 /** `hub events …`: the log itself, without any key. Each of its commands is a file in `events/`. */
 export function registerEvents(program: Command, context: CommandContext): void {
   const events = program.command("events").description("the log: every event, in its order");
-  for (const register of [registerTail, registerShow, registerExport, registerVerify]) register(events, context);
+  for (const register of [registerTail, registerShow, registerExport, registerVerify, registerHeads])
+    register(events, context);
 }

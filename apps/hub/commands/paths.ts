@@ -49,6 +49,7 @@ function folderPlaces(dataDir: string, connections: Connections, state: BoxState
       where: connections.vaultRoot,
     },
     { what: "the bytes of files that this server has", kind: "folder", where: connections.content.dir },
+    { what: "the key that signs where the log is", kind: "file", where: connections.signingKey },
     { what: "the ssh key that nodes let in", kind: "file", where: connections.placement.key },
     ...servers,
   ];
@@ -70,6 +71,7 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
       ...lanes.map(
         ({ lane, stream }): DataPlace => ({ what: `lane ${lane} of the log`, kind: "stream", where: stream }),
       ),
+      { what: "the signed heads of the lanes", kind: "stream", where: subjects(connections.prefix).headsStream },
       { what: "which stream each lane has", kind: "stream", where: `KV_${bucket}` },
     ];
   } finally {

@@ -1,34 +1,66 @@
+import { headStore } from "@connect-hub/jetstream";
 import type { Command } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
+import { progressBar } from "../progressBar.ts";
 import { textTable } from "../table.ts";
 import { untilSignal } from "../untilSignal.ts";
+import { assertSignedBy, publicKeyOf, readHeadsFile } from "./heads.ts";
 import { type LaneVerdict, verifyLane } from "./verifyLane.ts";
 
-/** `hub events verify`: whether the log is what it says that it is. */
+interface VerifyCommandOptions {
+  readonly lane?: string;
+  readonly heads?: string;
+  readonly key?: readonly string[];
+  readonly json?: true;
+}
+
+/** `hub events verify`: whether the log is what it says that it is, and what was signed of it. */
 export function registerVerify(events: Command, context: CommandContext): void {
   events
     .command("verify")
-    .description("read the whole log and check its chain of hashes and the roots of all entries")
+    .description("read the whole log and check its chain of hashes, the roots of all entries, and every signed head")
     .option("--lane <lane>", "only this lane")
+    .option("--heads <file>", "also the heads in this file, which were printed earlier by: events heads --json")
+    .option("--key <keys...>", "public keys that were this box's before")
     .option("--json", "for programs")
-    .action(({ lane, json }: { readonly lane?: string; readonly json?: true }) =>
-      withLanes(context, lane, async (lanes) => {
-        const { signal, release } = untilSignal();
-        const verdicts = await Promise.all(lanes.map((one) => verifyLane(one, signal))).finally(release);
-        console.log(json === true ? JSON.stringify(verdicts, undefined, 2) : verdictTable(verdicts));
-        if (verdicts.some(({ fault }) => fault !== undefined)) context.exitWith(exitCodes.failed);
-      }),
-    );
+    .action((options: VerifyCommandOptions) => verify(context, options));
+}
+
+function verify(context: CommandContext, { lane: only, heads: file, key: keys = [], json }: VerifyCommandOptions) {
+  return withLanes(context, only, async (lanes, { link, prefix }) => {
+    const store = headStore(link, prefix);
+    const kept = (await Promise.all(lanes.map(({ id }) => store.all(id)))).flat();
+    const given = file === undefined ? [] : await readHeadsFile(file);
+    const ofLanes = only === undefined ? given : given.filter(({ lane }) => lane === only);
+    const heads = [...kept, ...ofLanes];
+    if (heads.length > 0) assertSignedBy(heads, [publicKeyOf(context), ...keys], lanes);
+    const { signal, release } = untilSignal();
+    const bar = progressBar("commits");
+    const verdicts: LaneVerdict[] = [];
+    try {
+      for (const one of lanes) {
+        const own = heads.filter(({ lane }) => lane === one.id);
+        verdicts.push(await verifyLane(one, { signal, heads: own, onProgress: bar.show }));
+      }
+    } finally {
+      bar.end();
+      release();
+    }
+    console.log(json === true ? JSON.stringify(verdicts, undefined, 2) : verdictTable(verdicts));
+    if (verdicts.some(({ fault }) => fault !== undefined)) context.exitWith(exitCodes.failed);
+  });
 }
 
 function verdictTable(verdicts: readonly LaneVerdict[]): string {
   return textTable(
-    ["lane", "commits", "events", "verdict"],
-    verdicts.map(({ lane, commits, events, fault }) => {
+    ["lane", "commits", "events", "signed", "verdict"],
+    verdicts.map(({ lane, commits, events, heads, fault }) => {
       const verdict = fault === undefined ? "whole" : `commit ${fault.n}: ${fault.what}`;
-      return [lane, String(commits), String(events), verdict];
+      const gone = heads.restoredOver === 0 ? "" : `; ${heads.restoredOver} of commits that a restore took away`;
+      const signed = heads.last === undefined ? "no" : `up to ${heads.last.n} by ${heads.checked} heads${gone}`;
+      return [lane, String(commits), String(events), signed, verdict];
     }),
   );
 }

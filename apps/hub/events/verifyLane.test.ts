@@ -29,13 +29,15 @@ function laneOf(count: number, spoil: { at?: number; change?: object; damage?: (
   }
   return lane;
 }
-const verify = (lane: ReturnType<typeof laneOf>) => verifyLane(lane, new AbortController().signal);
+const { signal } = new AbortController();
+const heads = { checked: 0, restoredOver: 0 };
+const verify = (lane: ReturnType<typeof laneOf>) => verifyLane(lane, { signal });
 
 test("a whole lane has no fault, and an empty one neither", async () => {
   const lane = laneOf(5);
   const head = hashCommit(lane.commits[4]?.bytes ?? new Uint8Array());
-  expect(await verify(lane)).toEqual({ lane: "rooms.0", epoch, commits: 5, events: 5, head });
-  expect(await verify(laneOf(0))).toEqual({ lane: "rooms.0", epoch, commits: 0, events: 0, head: "" });
+  expect(await verify(lane)).toEqual({ lane: "rooms.0", epoch, commits: 5, events: 5, head, heads });
+  expect(await verify(laneOf(0))).toEqual({ lane: "rooms.0", epoch, commits: 0, events: 0, head: "", heads });
 });
 
 test.each([

@@ -1,5 +1,6 @@
-import { CommitChain, type Lane } from "@connect-hub/domain/kernel";
+import { CommitChain, type Lane, type SignedHead } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
+import { HeadCheck, type HeadSums, type LogFault } from "./headCheck.ts";
 
 /** What a look at every commit of a lane found. */
 export interface LaneVerdict {
@@ -10,25 +11,44 @@ export interface LaneVerdict {
   readonly events: number;
   /** The hash of the last commit that was looked at; empty for an empty lane. */
   readonly head: string;
+  /** What the signed heads say of it. */
+  readonly heads: HeadSums;
   /** The first fault, or undefined when the lane is whole. */
-  readonly fault?: { readonly n: number; readonly what: string };
+  readonly fault?: LogFault;
 }
 
-/** Reads a lane up to its present head and checks its chain: numbers, hashes, epochs, terms, instants, roots of the entries. */
-export async function verifyLane(lane: Lane, signal: AbortSignal): Promise<LaneVerdict> {
+export interface VerifyOptions {
+  readonly signal: AbortSignal;
+  /** Signed heads of the lane, of whatever epoch. */
+  readonly heads?: readonly SignedHead[];
+  /** Told after each batch how many commits were looked at, of how many. */
+  onProgress?(done: number, total: number): void;
+}
+
+/**
+ * Reads a lane up to its present head and checks its chain (numbers, hashes, epochs, terms, instants, roots of the entries) and that
+ * the heads fit it.
+ */
+export async function verifyLane(lane: Lane, { signal, heads = [], onProgress }: VerifyOptions): Promise<LaneVerdict> {
   const last = await lane.lastNumber();
   const chain = new CommitChain(lane.id);
-  const verdict = () => ({ lane: lane.id, epoch: lane.epoch, ...chain.sums });
-  if (last === 0) return verdict();
+  const check = new HeadCheck(heads);
+  const verdict = (fault?: LogFault): LaneVerdict => {
+    return { lane: lane.id, epoch: lane.epoch, ...chain.sums, heads: check.sums, ...(fault && { fault }) };
+  };
+  if (last === 0) return verdict(check.end());
   for await (const batch of lane.read(1, signal)) {
     for (const { n, bytes } of batch) {
       const what = chain.take(bytes);
-      if (what !== undefined) return { ...verdict(), fault: { n, what } };
-      if (n !== last) continue;
+      const fault = what === undefined ? chain.last && check.take(chain.last, chain.sums.head) : { n, what };
+      if (fault !== undefined) return verdict(fault);
+      if (n < last) continue;
       const epoch = chain.last?.epoch;
-      if (epoch === lane.epoch) return verdict();
-      return { ...verdict(), fault: { n, what: `it is of epoch ${epoch}, but the lane is in ${lane.epoch}` } };
+      if (epoch === lane.epoch) return verdict(check.end());
+      return verdict({ n, what: `it is of epoch ${epoch}, but the lane is in ${lane.epoch}` });
     }
+    onProgress?.(chain.sums.commits, last);
   }
+  signal.throwIfAborted();
   return verdict();
 }
