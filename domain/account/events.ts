@@ -13,6 +13,8 @@ const sealedPersonal = { personal: accountKeyName };
 
 const accountRegistered: EventDefinition = {
   type: "AccountRegistered.v1",
+  about: "Somebody has an account.",
+  subject: "account",
   data: z.strictObject({
     personal: z
       .strictObject({ email: z.string(), emailHash: z.string(), name: z.string(), passHash: z.string() })
@@ -43,6 +45,8 @@ const accountRegistered: EventDefinition = {
 
 const sessionStarted: EventDefinition = {
   type: "SessionStarted.v1",
+  about: "Somebody signed in.",
+  subject: "account",
   data: z.strictObject({
     session: z.string(),
     tokenHash: z.string(),
@@ -68,6 +72,8 @@ const sessionStarted: EventDefinition = {
 
 const sessionEnded: EventDefinition = {
   type: "SessionEnded.v1",
+  about: "Somebody signed out.",
+  subject: "account",
   data: z.strictObject({ session: z.string() }),
   sealed: {},
   changes: ({ data }) => [{ op: "delete", table: "sessions", key: [String(data.session)] }],
@@ -75,6 +81,8 @@ const sessionEnded: EventDefinition = {
 
 const accountClosed: EventDefinition = {
   type: "AccountClosed.v1",
+  about: "Somebody gave up their account: all sessions end, personal data is blanked, the address is free again.",
+  subject: "account",
   data: z.strictObject({ personal: z.strictObject({ emailHash: z.string() }).nullable() }),
   sealed: sealedPersonal,
   changes({ subject, data }) {
@@ -90,9 +98,10 @@ const accountClosed: EventDefinition = {
   },
 };
 
-/** The receipt: the account has left its rooms and its key is destroyed. */
 const accountErased: EventDefinition = {
   type: "AccountErased.v1",
+  about: "The receipt: the account has left its rooms and its keys are destroyed.",
+  subject: "account",
   data: z.strictObject({}),
   sealed: {},
   changes: ({ subject }) => [{ op: "set", table: "users", key: [subject.id], values: { status: "erased" } }],

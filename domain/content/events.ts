@@ -10,17 +10,19 @@ import { contentTables } from "./tables.ts";
 /** A file's name is what its owner wrote in the room, so it is sealed and erased as that is. */
 const bodyKeyName = (event: DomainEvent): string => `body:${event.data.room}:${event.by}`;
 
-/** File and blob in one: `chunks` is empty where the blob is there already. `source`: the file it was forwarded from. */
+/** File and blob in one. */
 const fileClaimed: EventDefinition = {
   type: "FileClaimed.v1",
+  about: "Somebody brought a file for a room, or forwarded one to it.",
+  subject: "file",
   data: z.strictObject({
     owner: z.string(),
     room: z.string(),
     hash: z.string(),
     size: z.int(),
     type: z.string(),
-    chunks: z.string(),
-    source: z.string().nullable(),
+    chunks: z.string().describe("SHA-256 of each MiB, one after another, base64url; empty where the bytes are known."),
+    source: z.string().nullable().describe("The file that it was forwarded from."),
     body: z.strictObject({ name: z.string() }).nullable(),
   }),
   sealed: { body: bodyKeyName },
@@ -50,9 +52,10 @@ const fileClaimed: EventDefinition = {
   },
 };
 
-/** A message of its room has it. */
 const filePosted: EventDefinition = {
   type: "FilePosted.v1",
+  about: "A message of its room has the file.",
+  subject: "file",
   data: z.strictObject({ room: z.string(), s: z.int() }),
   sealed: {},
   changes: ({ subject, data }) => [
@@ -60,10 +63,15 @@ const filePosted: EventDefinition = {
   ],
 };
 
-/** Nobody can read it any more. `expired`: it never was in a message. */
 const fileReleased: EventDefinition = {
   type: "FileReleased.v1",
-  data: z.strictObject({ room: z.string(), hash: z.string(), reason: z.enum(["deleted", "expired"]) }),
+  about: "Nobody can read the file any more.",
+  subject: "file",
+  data: z.strictObject({
+    room: z.string(),
+    hash: z.string(),
+    reason: z.enum(["deleted", "expired"]).describe("expired: it never was in a message"),
+  }),
   sealed: {},
   changes: ({ subject, data }) => [
     { op: "set", table: "files", key: [subject.id], values: { state: "released" } },
@@ -74,6 +82,8 @@ const fileReleased: EventDefinition = {
 
 const nodeAdded: EventDefinition = {
   type: "NodeAdded.v1",
+  about: "There is one more node that keeps bytes.",
+  subject: "node",
   data: z.strictObject({
     name: z.string(),
     host: z.string(),
@@ -94,10 +104,11 @@ const nodeAdded: EventDefinition = {
   },
 };
 
-/** The bytes lie on a node, under `name`, and were read back. Made once for each hash and node. */
 const replicaVerified: EventDefinition = {
   type: "ReplicaVerified.v1",
-  data: z.strictObject({ node: z.string(), name: z.string(), size: z.int() }),
+  about: "The bytes lie on a node and were read back. Once for each hash and node.",
+  subject: "blob",
+  data: z.strictObject({ node: z.string(), name: z.string().describe("The name of the bytes there."), size: z.int() }),
   sealed: {},
   changes({ subject, data }, { at }) {
     const { node = null, name = null, size = null } = data;
@@ -109,13 +120,15 @@ const replicaVerified: EventDefinition = {
   },
 };
 
-/** The server's disk promises the bytes no longer. */
-const localCopyDropped = localCopy("LocalCopyDropped.v1", false);
-/** It does again: an upload brought them. */
-const localCopyKept = localCopy("LocalCopyKept.v1", true);
+const localCopyDropped = localCopy("LocalCopyDropped.v1", false, "The server's disk promises the bytes no longer.");
+const localCopyKept = localCopy(
+  "LocalCopyKept.v1",
+  true,
+  "The server's disk promises them again: an upload brought them.",
+);
 
-const diskPressureRaised = pressure("DiskPressureRaised.v1");
-const diskPressureCleared = pressure("DiskPressureCleared.v1");
+const diskPressureRaised = pressure("DiskPressureRaised.v1", "The server's disk is fuller than the level before.");
+const diskPressureCleared = pressure("DiskPressureCleared.v1", "The server's disk is emptier than the level before.");
 
 const definitions = [
   fileClaimed,
@@ -138,18 +151,22 @@ export const contentModel: ContextModel = {
   revision: 1,
 };
 
-function localCopy(type: string, local: boolean): EventDefinition {
+function localCopy(type: string, local: boolean, about: string): EventDefinition {
   return {
     type,
+    about,
+    subject: "blob",
     data: z.strictObject({}),
     sealed: {},
     changes: ({ subject }) => [{ op: "set", table: "blobs", key: [subject.id], values: { local } }],
   };
 }
 
-function pressure(type: string): EventDefinition {
+function pressure(type: string, about: string): EventDefinition {
   return {
     type,
+    about,
+    subject: "store",
     data: z.strictObject({ level: z.enum(pressureLevels), used: z.int(), budget: z.int() }),
     sealed: {},
     changes({ subject, data }, { at }: EventPlace): readonly Change[] {

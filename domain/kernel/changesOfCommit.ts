@@ -1,8 +1,9 @@
 import { type Context, contextOf } from "../values/ids.ts";
 import type { Change } from "./change.ts";
 import type { Commit, Entry } from "./commit.ts";
-import { epochBeganType, epochClosedType, turnsEpoch } from "./epochBegan.ts";
+import { turnsEpoch } from "./epochBegan.ts";
 import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
+import { laneEvents } from "./laneEvents.ts";
 import type { VaultKey } from "./ports.ts";
 import { openEvent } from "./sealing.ts";
 
@@ -29,8 +30,7 @@ export function changesOfCommandRows(commit: Commit): Change[] {
 
 /** What one opened event changes. Throws `UnknownEventType`. */
 export function changesOfEvent(event: DomainEvent, place: EventPlace, model: ContextModel): readonly Change[] {
-  const definition = model.events[event.type];
-  if (definition === undefined && (event.type === epochBeganType || event.type === epochClosedType)) return [];
+  const definition = model.events[event.type] ?? laneEvents[event.type];
   if (definition === undefined)
     throw new UnknownEventType(`no code for events of type ${event.type}; use a newer version`);
   return definition.changes(event, place);

@@ -48,6 +48,10 @@ export interface MembershipChange {
 /** What has to be known of a stored version of an event to write it and to open it. */
 export interface StoredDefinition {
   readonly type: string;
+  /** What it says, in a sentence for people. */
+  readonly about: string;
+  /** The kind of its subject. */
+  readonly subject: Subject["kind"];
   /** The shape of `data` with its sealed fields open; an erased one is null. */
   readonly data: z.ZodType<JsonObject>;
   /** The fields of `data` that are stored sealed, and the name of the vault key for each. */

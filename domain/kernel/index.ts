@@ -16,6 +16,7 @@ export * from "./factView.ts";
 export * from "./foreignFacts.ts";
 export * from "./headSigner.ts";
 export * from "./keyedHashes.ts";
+export * from "./laneEvents.ts";
 export * from "./laneFollower.ts";
 export * from "./laneWriter.ts";
 export * from "./laneWriterOptions.ts";

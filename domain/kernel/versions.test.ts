@@ -37,7 +37,7 @@ const third: ContextModel = {
 
 function old(type: string, newer: string) {
   const { data, sealed } = roomModel.events["RoomRenamed.v1"] as never as { data: never; sealed: object };
-  return { type, newer, data, sealed: sealed as never };
+  return { type, newer, about: "", subject: "room" as const, data, sealed: sealed as never };
 }
 
 /** The tables after these events, as anybody finds them who reads the log. */

@@ -1,10 +1,11 @@
 import type { ContextModel, DomainEvent, StoredDefinition } from "./event.ts";
+import { laneEvents } from "./laneEvents.ts";
 
 // Events are stored in the version of their day and read in the newest one: each old version knows the next.
 
 /** How events of a stored type are sealed and opened; undefined for a type that this code does not know. */
 export function storedDefinition(type: string, model: ContextModel): StoredDefinition | undefined {
-  return model.events[type] ?? model.oldEvents[type];
+  return model.events[type] ?? model.oldEvents[type] ?? laneEvents[type];
 }
 
 /** An opened event in its newest version: all but type and data stays. One of an unknown type stays as it is. */

@@ -18,6 +18,9 @@ const File = z.strictObject({
   type: z.string().nullable(),
 });
 const BodyWithFiles = z.strictObject({ text: z.string(), files: z.array(File).min(1) }).nullable();
+const Message = z.int().describe("The number in the room of the post that it is about.");
+const Edits = z.array(z.int()).describe("The numbers of the edits of that post before.");
+const Files = z.array(z.string()).min(1).describe("The ids of its files.");
 const EditedBody = z.strictObject({ text: z.string(), files: z.array(File) }).nullable();
 
 /** What a message shows of a file; its name is null once that was erased, all but its id once the message was. */
@@ -29,6 +32,8 @@ const sealedBody = { body: bodyKeyName };
 
 const roomCreated: EventDefinition = {
   type: "RoomCreated.v1",
+  about: "A room is there, with its first members.",
+  subject: "room",
   data: z.strictObject({ type: z.enum(roomTypes), name: z.string().nullable(), members: z.array(Member).min(1) }),
   sealed: {},
   public: ({ data }) => ({ t: "roomCreated", d: data }),
@@ -59,6 +64,8 @@ const roomCreated: EventDefinition = {
 
 const roomRenamed: EventDefinition = {
   type: "RoomRenamed.v1",
+  about: "The room has another name.",
+  subject: "room",
   data: z.strictObject({ name: z.string() }),
   sealed: {},
   public: ({ data }) => ({ t: "roomRenamed", d: data }),
@@ -71,6 +78,8 @@ const roomRenamed: EventDefinition = {
 
 const memberAdded: EventDefinition = {
   type: "MemberAdded.v1",
+  about: "A member let somebody in.",
+  subject: "room",
   data: Member,
   sealed: {},
   public: ({ data }) => ({ t: "memberAdded", d: data }),
@@ -84,11 +93,13 @@ const memberAdded: EventDefinition = {
   ],
 };
 
-const memberLeft = leaving("MemberLeft.v1", "memberLeft");
-const memberRemoved = leaving("MemberRemoved.v1", "memberRemoved");
+const memberLeft = leaving("MemberLeft.v1", "memberLeft", "Somebody left, or had to because their account was closed.");
+const memberRemoved = leaving("MemberRemoved.v1", "memberRemoved", "An owner removed somebody.");
 
 const messagePosted: EventDefinition = {
   type: "MessagePosted.v1",
+  about: "A message without files.",
+  subject: "room",
   data: z.strictObject({ body: Body }),
   sealed: sealedBody,
   public: ({ data }) => ({ t: "messagePosted", d: { text: textOf(data) } }),
@@ -102,10 +113,11 @@ const messagePosted: EventDefinition = {
   },
 };
 
-/** A post that has files, with or without a text. */
 const messageWithFilesPosted: EventDefinition = {
   type: "MessageWithFilesPosted.v1",
-  data: z.strictObject({ files: z.array(z.string()).min(1), body: BodyWithFiles }),
+  about: "A message with files, with or without a text.",
+  subject: "room",
+  data: z.strictObject({ files: Files, body: BodyWithFiles }),
   sealed: sealedBody,
   public: ({ data }) => ({ t: "messagePosted", d: { text: textOf(data), files: filesOf(data) } }),
   changes(event, place) {
@@ -124,9 +136,11 @@ const messageWithFilesPosted: EventDefinition = {
   },
 };
 
-/** A file that was brought for this room was not posted in time, and never will be. Nobody sees it: it has no `s`. */
+/** It has no `s`: nobody sees it. */
 const claimVoided: EventDefinition = {
   type: "ClaimVoided.v1",
+  about: "A file that was brought for this room was not posted in time, and never will be. Nobody is told.",
+  subject: "room",
   data: z.strictObject({ file: z.string() }),
   sealed: {},
   changes({ subject, data }) {
@@ -135,16 +149,15 @@ const claimVoided: EventDefinition = {
   },
 };
 
-/**
- * `message` is the post's `s`; `edits` those of the edits before. The files, if it has any, stay as they are; they stand here
- * again because the row is set as a whole.
- */
+/** The files stand here again because the row is set as a whole. */
 const messageEdited: EventDefinition = {
   type: "MessageEdited.v2",
+  about: "A message has another text; its files, if it has any, stay as they are.",
+  subject: "room",
   data: z.strictObject({
-    message: z.int(),
-    edits: z.array(z.int()),
-    files: z.array(z.string()),
+    message: Message,
+    edits: Edits,
+    files: z.array(z.string()).describe("The ids of the files that the message has."),
     body: EditedBody,
   }),
   sealed: sealedBody,
@@ -162,19 +175,21 @@ const messageEdited: EventDefinition = {
   },
 };
 
-/** Marks the message and blanks its text wherever a read table holds it; the row stays. */
 const messageDeleted: EventDefinition = {
   type: "MessageDeleted.v1",
-  data: z.strictObject({ message: z.int(), edits: z.array(z.int()) }),
+  about: "A message without files is deleted: its text is blanked in every read table.",
+  subject: "room",
+  data: z.strictObject({ message: Message, edits: Edits }),
   sealed: {},
   public: ({ data }) => ({ t: "messageDeleted", d: { message: data.message ?? null } }),
   changes: (event, place) => deleted(event, place, messageDeleted, {}),
 };
 
-/** The same for a message with files, which go with it. */
 const messageWithFilesDeleted: EventDefinition = {
   type: "MessageWithFilesDeleted.v1",
-  data: z.strictObject({ message: z.int(), edits: z.array(z.int()), files: z.array(z.string()).min(1) }),
+  about: "A message is deleted, and its files with it.",
+  subject: "room",
+  data: z.strictObject({ message: Message, edits: Edits, files: Files }),
   sealed: {},
   public: ({ data }) => ({ t: "messageDeleted", d: { message: data.message ?? null } }),
   changes: (event, place) => [
@@ -208,9 +223,11 @@ export const roomModel: ContextModel = {
   revision: 1,
 };
 
-function leaving(type: string, t: string): EventDefinition {
+function leaving(type: string, t: string, about: string): EventDefinition {
   const definition: EventDefinition = {
     type,
+    about,
+    subject: "room",
     data: Member,
     sealed: {},
     public: ({ data }) => ({ t, d: data }),

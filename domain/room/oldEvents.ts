@@ -7,9 +7,10 @@ import type { JsonObject } from "../values/json.ts";
 
 const bodyKeyName = (event: DomainEvent): string => `body:${event.subject.id}:${event.by}`;
 
-/** An edit of a message without files. */
 const messageEditedV1: OldEventDefinition = {
   type: "MessageEdited.v1",
+  about: "A message without files has another text.",
+  subject: "room",
   data: z.strictObject({
     message: z.int(),
     edits: z.array(z.int()),
@@ -24,9 +25,10 @@ const messageEditedV1: OldEventDefinition = {
   },
 };
 
-/** An edit of a message with files. */
 const messageWithFilesEditedV1: OldEventDefinition = {
   type: "MessageWithFilesEdited.v1",
+  about: "A message with files has another text.",
+  subject: "room",
   data: z.strictObject({
     message: z.int(),
     edits: z.array(z.int()),
