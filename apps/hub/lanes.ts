@@ -19,6 +19,20 @@ export function connectAsOperator(connections: Connections): Promise<NatsLink> {
   });
 }
 
+/** Runs `work` with all lanes of a box. */
+export async function withLanesOf<T>(
+  connections: Connections,
+  work: (lanes: readonly Lane[]) => Promise<T>,
+): Promise<T> {
+  const link = await connectAsOperator(connections);
+  try {
+    const open = (id: LaneId) => openLane(link, { prefix: connections.prefix, id });
+    return await work(await Promise.all(lanesOf(connections.roomLanes).map(open)));
+  } finally {
+    await link.close();
+  }
+}
+
 /** Runs `work` with all lanes of the box, or only with the one that is named. Throws `BadSetting` for a name that is none. */
 export async function withLanes(
   context: CommandContext,

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { progressBar, progressText } from "./progressBar.ts";
 
-test("a bar shows part, numbers and rate", () => {
+test("a bar shows part, numbers, rate and the time left", () => {
   const text = progressText(1_000, 5_000, { unit: "commits", elapsedMs: 2_000 });
-  expect(text).toBe("[######                        ]  20 %  1,000 of 5,000 commits  500/s");
+  expect(text).toBe("[######                        ]  20 %  1,000 of 5,000 commits  500/s  8 s left");
+  expect(progressText(3_000, 5_000, { unit: "commits", elapsedMs: 2_000, from: 1_000 })).toContain("1,000/s  2 s left");
   expect(progressText(0, 0, { unit: "commits", elapsedMs: 0 })).toContain("100 %  0 of 0 commits  0/s");
 });
 

@@ -3,13 +3,14 @@ import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, isOfLane, type Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
-import { kyselyOver, openPool, orUnavailable, type PostgresPool } from "@connect-hub/postgres";
+import { kyselyOver, openPool, orUnavailable, type PostgresPool, pgGenerations } from "@connect-hub/postgres";
 import {
   type AuthTables,
   accountCheckpoints,
   type ChatTables,
   type ContentTables,
   contentCheckpoints,
+  type Generations,
   type LaneCheckpoint,
   roomCheckpoints,
 } from "@connect-hub/projections";
@@ -23,17 +24,27 @@ export interface ReadTables {
   readonly pool: PostgresPool;
   /** Where its lanes stand, in the order of their names. Throws `FactsUnavailable`. */
   checkpoints(): Promise<LaneCheckpoint[]>;
+  /** All that there are of them. */
+  readonly generations: Generations;
 }
 
 const statementTimeoutMs = 300_000;
 
-/** Runs `work` with the read tables of all contexts. */
-export async function withReadTables(
+/** Runs `work` with the read tables of all contexts of the box that `context` means. */
+export function withReadTables(
   context: CommandContext,
   work: (tables: readonly ReadTables[], connections: Connections) => Promise<void>,
 ): Promise<void> {
-  const connections = readConnections(context.config().dataDir);
-  const open = (url: string) => openPool(url, { name: "hub", max: 2, statementTimeoutMs });
+  return withTablesOf(readConnections(context.config().dataDir), work);
+}
+
+/** Runs `work` with the read tables of all contexts. */
+export async function withTablesOf<T>(
+  connections: Connections,
+  work: (tables: readonly ReadTables[], connections: Connections) => Promise<T>,
+): Promise<T> {
+  // Two snapshots that are compared hold a connection each.
+  const open = (url: string) => openPool(url, { name: "hub", max: 4, statementTimeoutMs });
   const auth = open(connections.authUrl);
   const chat = open(connections.chatUrl);
   const content = open(connections.contentUrl);
@@ -48,10 +59,10 @@ export async function withReadTables(
   };
   const tables = contexts.map((name) => {
     const { model, pool, read } = parts[name];
-    return { name, model, pool, checkpoints: () => orUnavailable(read) };
+    return { name, model, pool, checkpoints: () => orUnavailable(read), generations: pgGenerations(pool, model) };
   });
   try {
-    await work(tables, connections);
+    return await work(tables, connections);
   } finally {
     await Promise.all([auth.end(), chat.end(), content.end()]);
   }

@@ -80,7 +80,16 @@ test("wait-caught-up ends when the tables have the log, and lag and list show it
   expect(waited).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp" } });
   expect((await hubJson("projections", "lag")).json).toMatchObject([
     { lane: "accounts.0", n: 0, head: 0, behind: 0 },
-    { projection: "rooms", lane: "rooms.0", n: commits, head: commits, behind: 0, generation: 1, halted: null },
+    {
+      projection: "rooms",
+      lane: "rooms.0",
+      n: commits,
+      head: commits,
+      behind: 0,
+      secondsLeft: 0,
+      generation: 1,
+      halted: null,
+    },
     { lane: "content.0", n: 0, head: 0, behind: 0 },
   ]);
   const { json } = await hubJson("projections", "list");
@@ -102,10 +111,52 @@ test("the digest is the fold of the log's, and stays the same through a rebuild"
   expect(before.tables.find(({ table }: { table: string }) => table === "chat.room_events").rows).toBe(commits);
   expect((await hubJson("digest", "--fold")).json).toEqual({ ...before, fold: { same: true } });
   const rebuilt = await hubJson("projections", "rebuild", "rooms");
-  expect(rebuilt).toMatchObject({ code: exitCodes.done, json: { outcome: "caughtUp", commits } });
-  expect((await hubJson("projections", "list")).json[1]).toMatchObject({ generation: 2, n: commits });
+  const tables = roomModel.tables.length;
+  expect(rebuilt).toMatchObject({
+    code: exitCodes.done,
+    json: { rebuilt: [{ projection: "rooms", outcome: "swapped", generation: 2, commits }] },
+  });
+  expect(rebuilt.json.rebuilt[0].comparison).toMatchObject({ difference: null });
+  expect(rebuilt.json.rebuilt[0].comparison.tables).toHaveLength(tables);
+  const { json: list } = await hubJson("projections", "list");
+  expect(list[1]).toMatchObject({ generation: 2, n: commits, tables: "served" });
+  expect(list[3]).toMatchObject({ lane: "rooms.0", generation: 1, n: commits, tables: "kept" });
   expect((await hubJson("digest")).json).toEqual(before);
-  expect((await hub("projections", "rebuild")).said).toContain(`${commits} commits were replayed`);
+  const { said } = await hub("projections", "rebuild");
+  expect(said).toContain(`${commits} commits were replayed`);
+  expect(said).toContain("Generation 3 of the rooms is served now");
+  expect(await schemas()).toEqual(["auth_g1", "auth_g2", "chat_g2", "chat_g3", "content_g1", "content_g2"]);
+});
+
+async function schemas(): Promise<string[]> {
+  const { rows } = await pool.query("select nspname as name from pg_namespace where nspname like '%\\_g%' order by 1");
+  return rows.map(({ name }) => name);
+}
+
+test("one can go back to what was served, and forth, and then drop it", async () => {
+  const served = async () => (await hubJson("projections", "list")).json[1].generation;
+  expect((await hub("projections", "rollback", "rooms")).code).toBe(exitCodes.done);
+  expect(await served()).toBe(2);
+  expect((await hubJson("projections", "rollback", "rooms")).json).toEqual([{ projection: "rooms", generation: 3 }]);
+  expect(await served()).toBe(3);
+  await hub("projections", "drop");
+  expect(await schemas()).toEqual(["auth_g2", "chat_g3", "content_g2"]);
+  const { code, complaints } = await hub("projections", "rollback");
+  expect(code).toBe(exitCodes.failed);
+  expect(complaints).toContain("No former tables are kept");
+  expect((await hub("projections", "pause", "rooms")).complaints).toContain("Begin by: hub projections rebuild");
+});
+
+test("new tables can be left beside the served ones, wait, go on, and be given up", async () => {
+  expect((await hub("projections", "rebuild", "rooms", "--no-swap")).said).toContain("hub projections swap rooms");
+  await hub("projections", "pause", "rooms");
+  const { json } = await hubJson("projections", "progress");
+  expect(json).toMatchObject([{ state: "building", n: commits, head: commits, behind: 0, stopAt: commits }]);
+  expect((await hub("projections", "lag")).said).toContain(`paused at ${commits}`);
+  await hub("projections", "resume");
+  expect((await hubJson("projections", "progress", "rooms")).json[0].stopAt).toBeNull();
+  await hub("projections", "cancel", "rooms");
+  expect(await schemas()).toEqual(["auth_g2", "chat_g3", "content_g2"]);
 });
 
 test("a projection that is none is a usage error that names those there are", async () => {
@@ -123,7 +174,12 @@ test("tables that are not the fold of the log fail, with the first row that diff
   expect(json.fold.difference).toMatchObject({ inTables: { status: "deleted" }, inFold: { status: "sent" } });
   await pool.query("delete from chat.memberships where user_id = 'ann'");
   expect((await hub("digest", "--fold")).said).toContain("chat.memberships, key r|ann");
-  await hub("projections", "rebuild", "rooms");
+  const rebuilt = await hub("projections", "rebuild", "rooms");
+  expect(rebuilt.code).toBe(exitCodes.failed);
+  expect(rebuilt.said).toContain(
+    "NOT what is served, and was not swapped. First difference: chat.memberships, key r|ann",
+  );
+  expect((await hub("projections", "swap", "rooms")).code).toBe(exitCodes.done);
   expect((await hub("digest", "--fold")).code).toBe(exitCodes.done);
 });
 

@@ -14,6 +14,7 @@ import { checkout, type HubConfig } from "../config.ts";
 import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
+import { fillStrangeTables } from "./fillStrangeTables.ts";
 import { migrate, postgresVersion } from "./migrate.ts";
 
 /** What a box may be given in a test, and who is told what it does. */
@@ -88,12 +89,16 @@ class Box implements ServingBox {
     writeConnections(this.#folder.path, this.#connections);
     await (options.migrate ?? migrate)(this.#connections, onProgress);
     signal.throwIfAborted();
+    const appsFolder = options.appsFolder ?? join(checkout, "apps");
+    if (options.migrate === undefined && processes.some(({ apps }) => apps.includes("projector")))
+      await fillStrangeTables(this.#connections, { folder: this.#folder, appsFolder, checkout, signal, onProgress });
+    signal.throwIfAborted();
     onProgress(`Starting ${processes.map(({ name }) => name).join(", ")} …`);
     this.#apps = await startAppProcesses({
       processes,
       connections: this.#connections,
       folder: this.#folder,
-      appsFolder: options.appsFolder ?? join(checkout, "apps"),
+      appsFolder,
       checkout,
       onChange,
       signal,
