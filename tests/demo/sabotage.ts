@@ -51,6 +51,14 @@ const statements: { readonly [kind in Exclude<Sabotage, "bytes">]: readonly stri
 
 /** Does it in the read tables, and lets the edge forget what it has in memory, so that it shows what the tables say. */
 export async function breakBox(box: Box, kind: Exclude<Sabotage, "bytes">, room: string): Promise<void> {
+  await breakTables(box, kind, room);
+  const edge = await aimAt(box, "edge");
+  edge.kill();
+  await edge.isBack();
+}
+
+/** Does it in the read tables alone. */
+export async function breakTables(box: Box, kind: Exclude<Sabotage, "bytes">, room: string): Promise<void> {
   const connections: { readonly chatUrl: string } = JSON.parse(
     readFileSync(join(box.folder, "run/connections.json"), "utf8"),
   );
@@ -63,9 +71,6 @@ export async function breakBox(box: Box, kind: Exclude<Sabotage, "bytes">, room:
   } finally {
     await pool.end();
   }
-  const edge = await aimAt(box, "edge");
-  edge.kill();
-  await edge.isBack();
 }
 
 /** Changes one byte of a file that the server has, and one of a file that nodes alone have, on each of them. */

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import { runSoak, type SoakOptions } from "./soak.ts";
+import { runSoak, type SoakOptions, soakSabotages } from "./soak.ts";
 import { tableText, unhit } from "./table.ts";
 
-const usage = "npm run test:soak -- log [--rounds 20] [--seed TEXT] [--nats 1|3]";
+const usage = `npm run test:soak -- log [--rounds 20] [--most STRIKES] [--seed TEXT] [--nats 1|3] [--break ${soakSabotages.join("|")}]`;
 const shownFaults = 20;
 
 /** Exit codes: 0 nothing is lost, doubled or misordered, 1 something is, or a place was never hit, 2 wrong usage. */
@@ -32,22 +32,28 @@ async function main(): Promise<number> {
   return all.length === 0 ? 0 : 1;
 }
 
-function readArguments(): Pick<SoakOptions, "rounds" | "seed" | "nats" | "most"> | undefined {
+type Arguments = Pick<SoakOptions, "rounds" | "seed" | "nats" | "most" | "sabotage">;
+
+function readArguments(): Arguments | undefined {
   try {
     const text = { type: "string" } as const;
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { rounds: text, seed: text, nats: text, most: text },
+      options: { rounds: text, seed: text, nats: text, most: text, break: text },
     });
-    const rounds = Number(values.rounds ?? 20);
-    const nats = Number(values.nats ?? 1);
-    const most = values.most === undefined ? undefined : Number(values.most);
-    if (positionals.join() !== "log" || !Number.isInteger(rounds) || rounds < 1 || (nats !== 1 && nats !== 3))
-      return undefined;
-    return { rounds, nats, seed: values.seed ?? randomBytes(4).toString("hex"), ...(most && { most }) };
+    const [rounds, nats, most] = [values.rounds ?? 20, values.nats ?? 1, values.most ?? 1].map(Number);
+    const sabotage = soakSabotages.find((kind) => kind === values.break);
+    const isRight = positionals.join() === "log" && sabotage === values.break && isCount(rounds) && isCount(most);
+    if (!isRight || (nats !== 1 && nats !== 3)) return undefined;
+    const seed = values.seed ?? randomBytes(4).toString("hex");
+    return { rounds, nats, seed, ...(values.most && { most }), ...(sabotage && { sabotage }) };
   } catch {
     return undefined;
   }
+}
+
+function isCount(number: number | undefined): number is number {
+  return Number.isInteger(number) && Number(number) > 0;
 }
 
 process.exitCode = await main();

@@ -50,7 +50,7 @@ export async function killApp(app: KeptApp): Promise<void> {
 }
 
 /** Everybody who writes is answered again. */
-export async function waitForAnswers({ traffic }: Scene): Promise<void> {
+export async function waitForAnswers({ traffic }: Pick<Scene, "traffic">): Promise<void> {
   const since = traffic.acknowledged.length;
   await waitFor(
     "people are answered again",

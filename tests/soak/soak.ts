@@ -4,10 +4,11 @@ import { type Random, randomFrom } from "../crash/random.ts";
 import { openJournal, readJournal } from "../demo/journal.ts";
 import { judge, type Record, type RoomHistory } from "../demo/judge.ts";
 import { openRecorded } from "../demo/people.ts";
+import { breakTables } from "../demo/sabotage.ts";
 import { waitFor } from "../demo/waitFor.ts";
 import { readHistory } from "./historyReader.ts";
 import { type Probes, startProbes } from "./probes.ts";
-import { type Scene, waitForAnswers } from "./scene.ts";
+import { killApp, type Scene, waitForAnswers } from "./scene.ts";
 import { type SoakBox, startSoakBox } from "./soakBox.ts";
 import { type Strike, strikeAt, strikes } from "./strikes.ts";
 import { type Row, Tally } from "./table.ts";
@@ -22,10 +23,16 @@ export interface SoakOptions {
   readonly seed: string;
   /** How many nats-servers. */
   readonly nats: 1 | 3;
+  /** What is done behind the system's back at the end, to see that it is noticed. */
+  readonly sabotage?: SoakSabotage;
   readonly say: (text: string) => void;
   /** Called with what ends everything, as soon as there is something. */
   readonly onBox: (close: () => Promise<void>) => void;
 }
+
+/** What `--break` may do: what a faulty system could have done by itself, or leave one place out. */
+export const soakSabotages = ["lose", "double", "reorder", "corrupt", "miss"] as const;
+export type SoakSabotage = (typeof soakSabotages)[number];
 
 /** What came of it. */
 export interface SoakResult {
@@ -59,6 +66,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
         `  Round ${String(round).padStart(2)}: ${traffic.acknowledged.length} commands acknowledged, ${secondsSince(startedAt)} s`,
       );
     }
+    if (options.sabotage !== undefined && options.sabotage !== "miss") await sabotage(options.sabotage, run);
     await finish(run, probes);
     return { rows: run.tally.rows, faults: [...run.tally.faults, ...traffic.faults, ...probes.faults, ...soak.odd()] };
   } finally {
@@ -86,9 +94,9 @@ function chosen(random: Random, most: number | undefined): readonly string[] {
     .slice(0, most);
 }
 
-async function strikeRound(random: Random, run: Run, { most, say }: SoakOptions): Promise<void> {
+async function strikeRound(random: Random, run: Run, { most, say, sabotage: kind }: SoakOptions): Promise<void> {
   const { soak, traffic, tally, seen } = run;
-  for (const name of chosen(random, most)) {
+  for (const name of chosen(random, most).slice(kind === "miss" ? 1 : 0)) {
     const scene: Scene = { soak, traffic, random: random.branch(name) };
     const startedAt = performance.now();
     traffic.go();
@@ -98,6 +106,16 @@ async function strikeRound(random: Random, run: Run, { most, say }: SoakOptions)
     tally.add(name, isHit, await seen.check(soak.box.address, traffic));
     say(`    ${name}${isHit ? "" : ": NOT HIT"}, ${secondsSince(startedAt)} s`);
   }
+}
+
+async function sabotage(kind: Exclude<SoakSabotage, "miss">, { soak, traffic, tally, seen }: Run): Promise<void> {
+  traffic.go();
+  await waitForAnswers({ traffic });
+  await traffic.rest();
+  await soak.box.hub("wait-caught-up");
+  await breakTables(soak.box, kind, traffic.rooms[0] ?? "");
+  await killApp(soak.edge);
+  tally.add(`break: ${kind}`, true, await seen.check(soak.box.address, traffic));
 }
 
 /** Nothing lags, and the tables are what the log says. */

@@ -132,7 +132,7 @@ async function streamsOf({ env }: OwnNatsCluster): Promise<readonly string[]> {
 }
 
 /** Whether the edge lets people in. */
-export async function isReady(address: string): Promise<boolean> {
+async function isReady(address: string): Promise<boolean> {
   try {
     return (await fetch(`${address}/ready`)).ok;
   } catch {
