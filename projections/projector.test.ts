@@ -270,6 +270,19 @@ describe("a projector halts", () => {
     await it.caughtUp();
   });
 
+  test("while it runs, when the log beneath it is an older one, and goes on when that is healed", async () => {
+    const it = world();
+    await it.chatter(20);
+    it.start();
+    await it.caughtUp();
+    const last = vi.spyOn(it.lane, "lastNumber").mockResolvedValue(15);
+    expect(await haltOf(it)).toContain("but the log ends at 15");
+    last.mockRestore();
+    await until(() => it.applier.checkpointNow.halted === null);
+    await it.chatter(3);
+    await it.caughtUp();
+  });
+
   test("not at tables of an epoch that was closed, up to its end", async () => {
     const it = await caughtUpAndClosed();
     const { n } = it.applier.checkpointNow;

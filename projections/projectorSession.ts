@@ -16,6 +16,7 @@ import { CommitChecks } from "./commitChecks.ts";
 import { ChangeFold } from "./fold.ts";
 import { Overtaken } from "./overtaken.ts";
 import { Pace } from "./pace.ts";
+import { haltReasons, ProjectionHalted } from "./projectionHalted.ts";
 import type { ProjectStep } from "./steps.ts";
 
 /** What a session works with. */
@@ -197,9 +198,20 @@ export class ProjectorSession {
     const standing = this.#standing;
     if (n !== standing.n || hash !== standing.hash || generation !== standing.generation) throw new Overtaken();
     if (projector !== applier.projector || stopAt !== standing.stopAt) throw new Overtaken();
+    await this.#checkLog();
     if (!this.#isIdle) return;
     if (halted !== null) await applier.noteHalt(lane.id, null);
     onProgress(standing);
+  }
+
+  /** A log that was rolled back beneath it would be silent until it is as long as it was. */
+  async #checkLog(): Promise<void> {
+    const { lane } = this.#parts;
+    const last = await lane.lastNumber().catch(() => undefined);
+    // It may be away, which is for whoever reads it to say.
+    if (last !== undefined && last < this.#standing.n) {
+      throw new ProjectionHalted(haltReasons.beyondLog(lane, this.#standing, last));
+    }
   }
 
   /** Resolves when commits came, after `ms`, or when the session ends. */
