@@ -14,6 +14,8 @@ export interface OwnNatsCluster extends OwnNats {
   readonly env: { readonly [name: string]: string };
   /** Where one of them listens. */
   urlOf(index: number): string;
+  /** The folder in which one of them keeps its streams. */
+  storeOf(index: number): string;
   /** The process of one of them; undefined while it does not run. */
   pidOf(index: number): number | undefined;
   /** Which of them leads a stream (a bucket's is named `KV_<bucket>`); undefined while none does. */
@@ -65,6 +67,7 @@ export async function startNatsCluster(
     size,
     env: { HUB_NATS_URL: url, HUB_NATS_REPLICAS: String(size), ...logins },
     urlOf: (index) => servers[index]?.url ?? "",
+    storeOf: (index) => servers[index]?.dataFolder ?? "",
     pidOf: (index) => servers[index]?.process?.pid,
     async leaderOf(stream) {
       const { cluster: group } = await ask((api) => api.streams.info(stream));

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { runSoak, type SoakOptions, soakSabotages } from "./soak.ts";
 import { tableText, unhit } from "./table.ts";
 
-const usage = `npm run test:soak -- log [--rounds 20] [--most STRIKES] [--seed TEXT] [--nats 1|3] [--break ${soakSabotages.join("|")}]`;
+const usage = `npm run test:soak -- log [--rounds 20] [--most STRIKES] [--only TEXT] [--seed TEXT] [--nats 1|3] [--break ${soakSabotages.join("|")}]`;
 const shownFaults = 20;
 
 /** Exit codes: 0 nothing is lost, doubled or misordered, 1 something is, or a place was never hit, 2 wrong usage. */
@@ -32,21 +32,28 @@ async function main(): Promise<number> {
   return all.length === 0 ? 0 : 1;
 }
 
-type Arguments = Pick<SoakOptions, "rounds" | "seed" | "nats" | "most" | "sabotage">;
+type Arguments = Pick<SoakOptions, "rounds" | "seed" | "nats" | "most" | "only" | "sabotage">;
 
 function readArguments(): Arguments | undefined {
   try {
     const text = { type: "string" } as const;
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { rounds: text, seed: text, nats: text, most: text, break: text },
+      options: { rounds: text, seed: text, nats: text, most: text, break: text, only: text },
     });
     const [rounds, nats, most] = [values.rounds ?? 20, values.nats ?? 1, values.most ?? 1].map(Number);
     const sabotage = soakSabotages.find((kind) => kind === values.break);
     const isRight = positionals.join() === "log" && sabotage === values.break && isCount(rounds) && isCount(most);
     if (!isRight || (nats !== 1 && nats !== 3)) return undefined;
     const seed = values.seed ?? randomBytes(4).toString("hex");
-    return { rounds, nats, seed, ...(values.most && { most }), ...(sabotage && { sabotage }) };
+    return {
+      rounds,
+      nats,
+      seed,
+      ...(values.most && { most }),
+      ...(values.only && { only: values.only }),
+      ...(sabotage && { sabotage }),
+    };
   } catch {
     return undefined;
   }

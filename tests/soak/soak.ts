@@ -1,4 +1,5 @@
 import { appendSteps, reactSteps } from "@connect-hub/domain/kernel";
+import { projectSteps } from "@connect-hub/projections";
 import { register, type Session, signIn } from "@connect-hub/sdk";
 import { type Random, randomFrom } from "../crash/random.ts";
 import { openJournal, readJournal } from "../demo/journal.ts";
@@ -20,6 +21,8 @@ export interface SoakOptions {
   readonly rounds: number;
   /** Of each round only so many strikes, chosen by the seed; all, if left out. */
   readonly most?: number;
+  /** Only strikes whose name has this in it. */
+  readonly only?: string;
   readonly seed: string;
   /** How many nats-servers. */
   readonly nats: 1 | 3;
@@ -43,7 +46,9 @@ export interface SoakResult {
 
 /** Everything that can be done to the box, by its name in the table. */
 const places: ReadonlyMap<string, Strike> = new Map([
-  ...[...appendSteps, ...reactSteps].map((step) => [step, (scene: Scene) => strikeAt(step, scene)] as const),
+  ...[...appendSteps, ...reactSteps, ...projectSteps].map(
+    (step) => [step, (scene: Scene) => strikeAt(step, scene)] as const,
+  ),
   ...Object.entries(strikes),
 ]);
 
@@ -83,20 +88,19 @@ interface Run {
 }
 
 /** Of a short run only what it will do can be asked to be hit. */
-function namesFor({ seed, most }: SoakOptions): readonly string[] {
-  return most === undefined ? [...places.keys()] : chosen(randomFrom(`${seed}/1`), most);
+function namesFor(options: SoakOptions): readonly string[] {
+  return chosen(randomFrom(`${options.seed}/1`), options).toSorted();
 }
 
-function chosen(random: Random, most: number | undefined): readonly string[] {
-  return random
-    .branch("order")
-    .shuffled([...places.keys()])
-    .slice(0, most);
+function chosen(random: Random, { most, only = "" }: SoakOptions): readonly string[] {
+  const possible = [...places.keys()].filter((name) => name.includes(only));
+  return random.branch("order").shuffled(possible).slice(0, most);
 }
 
-async function strikeRound(random: Random, run: Run, { most, say, sabotage: kind }: SoakOptions): Promise<void> {
+async function strikeRound(random: Random, run: Run, options: SoakOptions): Promise<void> {
   const { soak, traffic, tally, seen } = run;
-  for (const name of chosen(random, most).slice(kind === "miss" ? 1 : 0)) {
+  const { say, sabotage: kind } = options;
+  for (const name of chosen(random, options).slice(kind === "miss" ? 1 : 0)) {
     const scene: Scene = { soak, traffic, random: random.branch(name) };
     const startedAt = performance.now();
     traffic.go();

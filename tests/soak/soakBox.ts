@@ -16,7 +16,7 @@ export interface CommandsProcess {
   readonly line: NatsLine;
 }
 
-/** A box with three `commands` and two `projector`, whose processes die where they are told to. */
+/** A box with three `commands` and two `projector`, whose processes die where they are told to, `hub` itself too. */
 export interface SoakBox {
   readonly box: Box;
   readonly nats: OwnNatsCluster;
@@ -33,8 +33,6 @@ export interface SoakBox {
   isArmed(step: string): boolean;
   /** Lets the process go on that stopped at a step. */
   goOn(step: string): void;
-  /** The environment of a `hub` that dies at steps too. */
-  readonly failpoints: { readonly HUB_FAILPOINT_FOLDER: string };
   /** What ended otherwise than it was told to. */
   odd(): readonly string[];
   close(): Promise<void>;
@@ -66,6 +64,7 @@ async function start(size: 1 | 3, closers: (() => Promise<unknown>)[]): Promise<
   closers.push(async () => rmSync(folder, { recursive: true, force: true }));
   const box = await startBox((end) => closers.push(end), {
     ...nats.env,
+    HUB_FAILPOINT_FOLDER: folder,
     HUB_PROCESSES: "placement",
     HUB_ROOM_LANES: String(roomLanes),
     // Room for it is set aside in each server.
@@ -108,7 +107,6 @@ async function start(size: 1 | 3, closers: (() => Promise<unknown>)[]): Promise<
     commands,
     projectors,
     edge,
-    failpoints: { HUB_FAILPOINT_FOLDER: folder },
     arm: (step, nth, how) => writeFileSync(join(folder, step), how === "stop" ? `${nth} stop` : String(nth)),
     disarm: (step) => rmSync(join(folder, step), { force: true }),
     isArmed: (step) => existsSync(join(folder, step)),

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pause } from "@connect-hub/domain/kernel";
+import { register } from "@connect-hub/sdk";
+import { newKey } from "../demo/newKey.ts";
 import { waitFor } from "../demo/waitFor.ts";
+import { uploadSurely } from "../support/fileDoor.ts";
+import { saveLog } from "./olderLog.ts";
 import { killApp, leaderOf, type Scene, waitForAnother } from "./scene.ts";
 
 /** Does something to the box while people write; whether it happened. */
@@ -101,11 +105,56 @@ export const strikes: { readonly [name: string]: Strike } = {
     return true;
   },
 
+  "restore an older log": (scene) => restoreOlderLog(scene),
+
   async "kill all of NATS"({ soak: { nats } }) {
     await nats.kill();
     return true;
   },
 };
+
+/**
+ * Puts an older log beneath everything, without a word to anybody: nothing may be acknowledged on it, and the projectors halt. Then
+ * it is as before.
+ */
+async function restoreOlderLog(scene: Scene, meanwhile?: () => Promise<void>): Promise<boolean> {
+  const { soak, traffic } = scene;
+  const { address, hub } = soak.box;
+  const saved = saveLog(soak.nats);
+  await writeToAllLanes(address, scene);
+  await traffic.rest();
+  const settled = await hub("wait-caught-up");
+  if (settled.code !== 0) throw new Error(`hub wait-caught-up ended with ${settled.code}: ${settled.stderr}`);
+  saved.putBack();
+  const before = traffic.acknowledged.length;
+  traffic.go();
+  const isHalted = async () => /HALTED/.test((await hub("projections", "list")).stdout);
+  try {
+    await meanwhile?.();
+    await waitFor("projectors halt on an older log", isHalted, haltMs, 250);
+    await pause(olderMs);
+  } finally {
+    const acknowledged = traffic.acknowledged.length - before;
+    saved.undo();
+    if (acknowledged > 0) traffic.faults.push(`${acknowledged} commands were acknowledged on an older log`);
+  }
+  return true;
+}
+
+const haltMs = 30_000;
+const olderMs = 2_000;
+
+/** So that each of them is longer than it was. */
+async function writeToAllLanes(url: string, scene: Scene): Promise<void> {
+  const { traffic, random } = scene;
+  const [person] = traffic.people;
+  const email = `${random.between(1, 1e9)}@soak.example`;
+  await register({ url, email, password: "a long enough password", name: "Somebody" });
+  const room = traffic.rooms[0] ?? "";
+  const upload = { room, name: "a.txt", type: "text/plain", key: newKey() };
+  await uploadSurely({ address: url, token: person?.session.token ?? "" }, upload, new Uint8Array(1), backMs);
+  for (const each of traffic.rooms) await person?.say("postMessage", { room: each, text: `more ${email}` });
+}
 
 /** Kills a process of the box's supervisor and waits until it runs again. */
 async function killSupervised(folder: string, name: string): Promise<boolean> {
@@ -124,16 +173,49 @@ async function killSupervised(folder: string, name: string): Promise<boolean> {
 }
 
 /** How long a step may take to be come by before something is done for it, and at most. */
-const patienceMs = 1_500;
+const patienceMs = 5_000;
 const stepMs = 20_000;
 
+/** What happens at the steps of one kind; of rebuilding only the one who asked for it can die. */
+export function strikeAt(step: string, scene: Scene): Promise<boolean> {
+  if (step.startsWith("rebuild.")) return strikeRebuild(step, scene);
+  if (step === "project.halted") {
+    scene.soak.arm(step, 1, "kill");
+    return restoreOlderLog(scene, () => waitFor(`somebody dies at ${step}`, () => !scene.soak.isArmed(step), haltMs));
+  }
+  return strikeWhileWriting(step, scene);
+}
+
+/** Lets `hub projections rebuild` die, or stand still for a while, in its midst; asked for once more, it comes to its end. */
+async function strikeRebuild(step: string, { soak, random }: Scene): Promise<boolean> {
+  const how = random.between(1, 3) === 1 ? "stop" : "kill";
+  soak.arm(step, 1, how);
+  let isOver = false;
+  const rebuilding = soak.box.hub("projections", "rebuild", "rooms").finally(() => {
+    isOver = true;
+  });
+  await waitFor(`the rebuild comes by ${step}`, () => isOver || !soak.isArmed(step), rebuildMs);
+  const isHit = !soak.isArmed(step);
+  soak.disarm(step);
+  if (isHit && how === "stop") {
+    await pause(frozenMs / 2);
+    soak.goOn(step);
+  }
+  const first = await rebuilding;
+  const last = isHit && how === "kill" ? await soak.box.hub("projections", "rebuild", "rooms") : first;
+  if (last.code !== 0) throw new Error(`hub projections rebuild ended with ${last.code}: ${last.stdout}${last.stderr}`);
+  return isHit;
+}
+
+const rebuildMs = 60_000;
+
 /** Lets whoever comes by a step die there, or freeze until others have gone on without it. */
-export async function strikeAt(step: string, scene: Scene): Promise<boolean> {
+async function strikeWhileWriting(step: string, scene: Scene): Promise<boolean> {
   const { soak, random } = scene;
   const how = random.between(1, 3) === 1 ? "stop" : "kill";
   soak.arm(step, random.between(1, 3), how);
   const endsAt = Date.now() + stepMs;
-  let provokesAt = Date.now() + patienceMs;
+  let provokesAt = Date.now() + 500;
   while (soak.isArmed(step) && Date.now() < endsAt) {
     if (Date.now() > provokesAt) {
       await provoke(step, scene);
