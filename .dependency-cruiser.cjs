@@ -1,6 +1,7 @@
 // Which folder may import which. The arrows are those of docs/ARCHITECTURE.md:
 //   domain <- projections <- infra <- apps
 //   domain/values <- protocol <- client/sdk <- apps/web
+//   domain, infra/jetstream <- client/events <- apps/webhooks
 // tests/ may import everything; a test beside its source may import what its source may, the test tools and tests/.
 // scripts/checkArrows.mjs runs it, and fails when a folder was not read at all.
 
@@ -113,6 +114,12 @@ module.exports = {
       "^client/sdk/",
       ["^client/sdk/", "^protocol/", values, ...npm("uuidv7")],
     ),
+    only(
+      "events-import-jetstream",
+      "client/events is for services, without the hub's other parts: domain, infra/jetstream, zod and itself.",
+      "^client/events/",
+      ["^client/events/", domain, "^infra/jetstream/", builtins, ...npm("zod")],
+    ),
     only("projections-import-domain", "projections imports domain and kysely, never pg.", "^projections/", [
       "^projections/",
       domain,
@@ -158,8 +165,15 @@ module.exports = {
       name: "only-the-web-imports-the-sdk",
       comment: "The client library is for clients; servers speak protocol.",
       severity: "error",
-      from: { pathNot: ["^client/", "^apps/web/", "^tests/"] },
-      to: { path: "^client/" },
+      from: { pathNot: ["^client/sdk/", "^apps/web/", "^tests/"] },
+      to: { path: "^client/sdk/" },
+    },
+    {
+      name: "only-services-import-events",
+      comment: "The subscriptions of services are for services; the hub's own apps read lanes.",
+      severity: "error",
+      from: { pathNot: ["^client/events/", "^apps/webhooks/", "^tests/"] },
+      to: { path: "^client/events/" },
     },
     ownedBy("uws-ts", "uWebSockets[.]js", "infra/uws/uws[.]ts$"),
     ownedBy("passwords-ts", "argon2", "infra/passwords/passwords[.]ts$"),

@@ -1,6 +1,7 @@
 export { checkLane } from "./checkLane.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
+export { askDoor, type DoorAnswerer, serveDoor } from "./doorCalls.ts";
 export type { LaneDifference } from "./errors.ts";
 export { type HeadStore, headStore } from "./headStore.ts";
 export { type Instances, joinInstances } from "./instances.ts";
@@ -21,11 +22,13 @@ export { openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
 export { reactorCheckpoint } from "./reactorCheckpoint.ts";
 export { type ServeOptions, serveCommands } from "./serveCommands.ts";
+export { readOwnRights, type ServiceRegistry, serviceRegistry, serviceState } from "./serviceBuckets.ts";
 export {
   type ServiceCommand,
   type ServiceCommands,
   type ServiceCommandsOptions,
   serviceCommands,
 } from "./serviceCommands.ts";
+export { openServiceLane } from "./serviceLane.ts";
 export { type SystemCommands, systemCommands } from "./systemCommands.ts";
 export { type Writers, writers } from "./writers.ts";

@@ -80,6 +80,8 @@ describe("the arrows", () => {
     ["domain/account/planted.ts", "@connect-hub/domain/room", "contexts-are-apart"],
     ["protocol/planted.ts", "@connect-hub/domain/kernel", "protocol-imports-values"],
     ["client/sdk/planted.ts", "@connect-hub/domain/kernel", "sdk-imports-protocol"],
+    ["client/events/planted.ts", "@connect-hub/postgres", "events-import-jetstream"],
+    ["apps/edge/plantedFour.ts", "../../client/events/index.ts", "only-services-import-events"],
     ["projections/planted.ts", "pg", "projections-import-domain"],
     ["projections/plantedToo.ts", "pg", "only-postgres"],
     ["infra/jetstream/planted.ts", "@connect-hub/postgres", "infra-adapters-are-apart"],

@@ -1,0 +1,4 @@
+export { ServiceError, type ServiceErrorCode, type ServiceEvent } from "@connect-hub/domain/services";
+export { type ConnectEventsOptions, connectEvents, type Events } from "./connectEvents.ts";
+export type { ParkedSubject } from "./parking.ts";
+export type { Handler, HandlerContext, SubscribeOptions, Subscription } from "./subscription.ts";

@@ -1,0 +1,6 @@
+export * from "./errors.ts";
+export * from "./models.ts";
+export * from "./readAfter.ts";
+export * from "./rights.ts";
+export * from "./serviceEvents.ts";
+export * from "./state.ts";
