@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { MerkleTree, type SignedHead, signHead, signingKeyOf } from "@connect-hub/domain/kernel";
 import { readOrMakeSigningKey } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
@@ -107,4 +109,97 @@ test("heads that were kept elsewhere find what the box itself would not tell", a
   const rewritten = await verify([other], "--key", stranger.publicKey);
   expect(rewritten.code).toBe(exitCodes.failed);
   expect(rewritten.said).toContain(`commit ${head.n}: the head signed at ${head.at} says otherwise`);
+});
+
+interface ProofText {
+  of: { room: string; from: number; to: number };
+  head: SignedHead;
+  events: {
+    n: number;
+    event: number;
+    leaf: number;
+    bytes: string;
+    eventPath: string[];
+    entryPath: string[];
+    notProven?: object;
+  }[];
+}
+
+/** What the checker says of a proof; it runs alone, as at somebody's who has nothing else. */
+function check(proof: unknown, ...more: string[]) {
+  const file = join(dataDir, "proof.json");
+  writeFileSync(file, typeof proof === "string" ? proof : JSON.stringify(proof));
+  const checker = fileURLToPath(new URL("../../tools/checkProof.mjs", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [checker, file, ...more], { encoding: "utf8" });
+  return { status, said: stdout + stderr };
+}
+
+test("a part of a room is proven to somebody who has only the proof and the key", async () => {
+  await allSigned();
+  const { code, said } = await hub("events", "prove", "--room", room, "--from", "2", "--to", "5", "--reveal");
+  expect(code).toBe(exitCodes.done);
+  const proof: ProofText = JSON.parse(said);
+  expect(proof.events.map(({ notProven }) => notProven)).toMatchObject([{ body: { text: "number 1" } }, {}, {}, {}]);
+  const checked = check(proof, "--key", publicKey);
+  expect(checked).toMatchObject({
+    status: 0,
+    said: expect.stringContaining(`PROVEN: All events 2 to 5 of the room ${room}`),
+  });
+  expect(checked.said).toContain("NOT proven: what stands under notProven");
+  const changed = (change: (copy: ProofText) => unknown) => {
+    const copy = structuredClone(proof);
+    return check(change(copy) ?? copy, "--key", publicKey);
+  };
+  const forgeries: readonly [what: string, (copy: ProofText) => unknown][] = [
+    [
+      "is not in the signed tree",
+      ({ events: [first] }) => void Object.assign(first ?? {}, { bytes: first?.bytes.replace('"by":"0', '"by":"1') }),
+    ],
+    ["is not in the signed tree", ({ events: [first] }) => void Object.assign(first ?? {}, { n: 1 })],
+    ["event 2 of the room is missing or not in its order", ({ events }) => void events.reverse()],
+    ["event 3 of the room is missing or not in its order: there stands 4", ({ events }) => void events.splice(1, 1)],
+    ["the events from 5 to 5 are missing", ({ events }) => void events.pop()],
+    ["is not of the room", ({ of }) => void Object.assign(of, { room: newKey() })],
+    ["the signature does not fit", ({ head }) => void Object.assign(head, { size: head.size + 1 })],
+    ["an audit path is too short", ({ events: [first] }) => void first?.entryPath.pop()],
+    ["it proves no event", ({ events }) => void events.splice(0)],
+    ["it is no proof of version 1", () => ({})],
+    ["it can't be read", () => "junk"],
+  ];
+  for (const [what, forge] of forgeries)
+    expect(changed(forge)).toMatchObject({ status: 1, said: expect.stringContaining(what) });
+  const stranger = signingKeyOf(generateKeyPairSync("ed25519").privateKey);
+  expect(check(proof, "--key", stranger.publicKey).said).toContain("it is signed with another key");
+  const resigned = {
+    ...proof,
+    head: signHead(proof.head, new MerkleTree(proof.head.size, [...proof.head.peaks]), stranger),
+  };
+  expect(check(resigned, "--key", publicKey)).toMatchObject({ status: 1 });
+  // Without a key it can only be said whose word it is.
+  expect(check(resigned).said).toContain(`By the key ${stranger.publicKey}: compare it`);
+});
+
+test("one event is proven without showing any other, and what is not there is not", async () => {
+  const { n } = await allSigned();
+  const lines = (await hub("events", "tail", "--room", room, "--no-follow", "--json", "--lane", "rooms.0")).said.split(
+    "\n",
+  );
+  const last = JSON.parse(lines.at(-1) ?? "");
+  const place = `rooms.0:${last.n}:${last.entry}:${last.event}`;
+  const { said } = await hub("events", "prove", "--event", place);
+  expect(said).not.toContain("notProven");
+  expect(check(JSON.parse(said)).said).toContain(`PROVEN: The event at ${place} (MessagePosted.v1, room ${room}`);
+  const refusals: readonly [args: string[], code: number, what: string][] = [
+    [["--event", "rooms.0:1:0:0"], exitCodes.failed, "Commit 1 of rooms.0 has no event 0:0, only no entries at all."],
+    [["--event", `rooms.0:${n + 100}:0:0`], exitCodes.badSettingOrUsage, `rooms.0 has no commit ${n + 100}`],
+    [["--event", "rooms.0:1"], exitCodes.badSettingOrUsage, "Write it like rooms.0:42:0:0"],
+    [["--room", room, "--from", "1", "--to", "99"], exitCodes.failed, "The room has no event 99: its last one is 6."],
+    [["--room", newKey(), "--from", "1", "--to", "2"], exitCodes.failed, "has no room"],
+    [["--room", room, "--from", "3", "--to", "2"], exitCodes.badSettingOrUsage, "--from 3 is after --to 2"],
+    [["--room", room], exitCodes.badSettingOrUsage, "Say what to prove"],
+  ];
+  for (const [args, code, what] of refusals) {
+    const refused = await hub("events", "prove", ...args);
+    expect(refused, what).toMatchObject({ code, complaints: expect.stringContaining(what) });
+  }
 });

@@ -46,7 +46,7 @@ function withoutSealed(data: JsonObject): JsonObject {
 }
 
 /** An envelope is `{k, alg, n, c}`; a field of that shape is nothing else. */
-function isEnvelope(value: Json): boolean {
+export function isEnvelope(value: Json): value is { readonly k: string } {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.keys(value).sort().join() === "alg,c,k,n";
 }

@@ -39,6 +39,13 @@ export function instant(text: string): number {
   return ms;
 }
 
+/** The number of an event in its room, on the command line. */
+export function eventNumber(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text))
+    throw new InvalidArgumentError("an event's number in its room is a whole number from 1 on.");
+  return Number(text);
+}
+
 /** An id on the command line. */
 export function anId(text: string): string {
   if (!/^[\w-]{1,64}$/.test(text))
