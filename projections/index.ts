@@ -3,6 +3,7 @@ export type { Comparison, GenerationDifference } from "./compareGenerations.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { type FoldLaneOptions, foldLane } from "./foldLane.ts";
 export {
+  byLane,
   type Generation,
   GenerationRefused,
   type GenerationState,

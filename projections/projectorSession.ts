@@ -47,6 +47,9 @@ const pieceBytes = 32 * 1024;
 /** Near the head ten transactions may follow each other at once, then one each 25 ms: 40 a second cost little. */
 const pace = { intervalMs: 25, burst: 10 };
 
+/** How often a session that is at its bound looks whether it may go on. */
+const stoppedLookMs = 200;
+
 /** Commits read and folded that wait to be applied. */
 interface Waiting {
   readonly fold: ChangeFold;
@@ -150,13 +153,18 @@ export class ProjectorSession {
     while (!signal.aborted) {
       if (this.#waiting === undefined) {
         if (this.#problem !== undefined) throw this.#problem;
-        await this.#something(this.#parts.lookEveryMs, signal);
+        await this.#something(this.#isStopped ? stoppedLookMs : this.#parts.lookEveryMs, signal);
         if (this.#isIdle && !signal.aborted) await this.#checkStanding();
         continue;
       }
       await this.#gather(signal);
       if (!signal.aborted) await this.#applyWaiting();
     }
+  }
+
+  /** At its bound, whoever set that waits for it: a rebuild that compares. */
+  get #isStopped(): boolean {
+    return this.#standing.stopAt !== null && this.#standing.n >= this.#standing.stopAt;
   }
 
   get #isIdle(): boolean {

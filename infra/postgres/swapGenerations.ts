@@ -82,7 +82,9 @@ async function assertFit(
   };
   const standing = await checkpoints(from, "for update");
   const giveUpAt = Date.now() + levelMs;
-  while (behind(standing, await checkpoints(to)).length > 0 && Date.now() < giveUpAt) await pause(levelPollMs);
+  while (behind(standing, await checkpoints(to)).some(({ isPaused }) => !isPaused) && Date.now() < giveUpAt) {
+    await pause(levelPollMs);
+  }
   const coming = await checkpoints(to, "for update");
   const halted = coming.find((one) => one.halted !== null);
   if (halted !== undefined) {
@@ -109,10 +111,11 @@ async function assertFit(
 function behind(
   served: readonly LaneCheckpoint[],
   coming: readonly LaneCheckpoint[],
-): { readonly lane: string; readonly n: number; readonly served: number }[] {
+): { readonly lane: string; readonly n: number; readonly served: number; readonly isPaused: boolean }[] {
   return served.flatMap(({ lane, n, epoch, halted }) => {
     const other = coming.find((one) => one.lane === lane);
     if (halted !== null || (other !== undefined && other.n > 0 && other.epoch !== epoch)) return [];
-    return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n }] : [];
+    const isPaused = other?.stopAt != null && other.stopAt < n;
+    return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n, isPaused }] : [];
   });
 }
