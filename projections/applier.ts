@@ -1,4 +1,4 @@
-import type { Checkpoint } from "@connect-hub/domain/kernel";
+import type { Checkpoint, ParkedMark, Subject } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import type { FoldedTable } from "./fold.ts";
 
@@ -23,6 +23,14 @@ export interface ProjectedBatch {
   /** The one that is to stand there, in the same generation. */
   readonly to: Omit<Checkpoint, "generation">;
   readonly tables: readonly FoldedTable[];
+  /** What becomes of the lane's parked subjects; nothing, if left out. */
+  readonly marks?: MarkChanges;
+}
+
+/** Marks of parked subjects that are made or replaced, and those that are taken away. */
+export interface MarkChanges {
+  readonly set: readonly ParkedMark[];
+  readonly taken: readonly Subject[];
 }
 
 /** The read tables of one context, as a projector writes them. All methods throw `FactsUnavailable`. */

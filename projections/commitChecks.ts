@@ -8,6 +8,7 @@ import {
   hashCommit,
   isOfLane,
   type Lane,
+  type ParkedSubjects,
   type StoredCommit,
   type StoredEvent,
 } from "@connect-hub/domain/kernel";
@@ -58,20 +59,25 @@ export class CommitChecks {
   readonly #lane: Lane;
   readonly #source: FactSource;
   readonly #generation: number;
+  readonly #parked: ParkedSubjects;
   readonly #rooms = new RoomNumbers(rememberedRooms);
   #n: number;
   #hash: string;
   /** The epoch of the last commit looked at. Before a restore a lane was in other epochs than it is now. */
   #epoch: string | undefined;
 
-  /** `madeIn`: the epoch of the commit at the checkpoint, as `checkCheckpoint` gives it. */
+  /**
+   * `madeIn`: the epoch of the commit at the checkpoint, as `checkCheckpoint` gives it. `parked`: the rooms in it at any time are not
+   * counted, since the tables don't have their latest events.
+   */
   constructor(
-    { lane, source }: { readonly lane: Lane; readonly source: FactSource },
+    { lane, source, parked }: { readonly lane: Lane; readonly source: FactSource; readonly parked: ParkedSubjects },
     { n, hash, generation }: Checkpoint,
     madeIn: string | undefined,
   ) {
     this.#lane = lane;
     this.#source = source;
+    this.#parked = parked;
     this.#epoch = madeIn;
     this.#generation = generation;
     this.#n = n;
@@ -110,7 +116,7 @@ export class CommitChecks {
   async #learnRooms(commits: readonly CheckedCommit[], before: number): Promise<void> {
     const unknown = new Set<string>();
     for (const commit of commits) {
-      for (const { subject } of numberedEvents(commit)) {
+      for (const { subject } of this.#counted(commit)) {
         if (this.#rooms.get(subject.id) === undefined) unknown.add(subject.id);
       }
     }
@@ -123,7 +129,7 @@ export class CommitChecks {
   }
 
   #checkRooms(checked: CheckedCommit): CheckedCommit {
-    for (const { subject, s } of numberedEvents(checked)) {
+    for (const { subject, s } of this.#counted(checked)) {
       const expected = (this.#rooms.get(subject.id) ?? 0) + 1;
       if (s !== expected) {
         throw new ProjectionHalted(haltReasons.hole(this.#lane, checked.commit.n, subject.id, expected, s ?? 0));
@@ -131,6 +137,13 @@ export class CommitChecks {
       this.#rooms.set(subject.id, s);
     }
     return checked;
+  }
+
+  #counted(checked: CheckedCommit): StoredEvent[] {
+    const numbered = numberedEvents(checked);
+    return this.#parked.size === 0
+      ? numbered
+      : numbered.filter(({ subject }) => this.#parked.get(subject) === undefined);
   }
 }
 

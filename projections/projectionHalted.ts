@@ -1,4 +1,4 @@
-import type { Checkpoint, Lane } from "@connect-hub/domain/kernel";
+import type { Checkpoint, Lane, ParkedMark } from "@connect-hub/domain/kernel";
 
 /** Going on would make the read tables wrong; the message says what an operator is to do. */
 export class ProjectionHalted extends Error {
@@ -26,6 +26,8 @@ export const haltReasons = {
     `Commit ${n} of ${lane.id} does not continue commit ${n - 1}: the hash in it is another one, so the log was changed. Bring it back from a backup`,
   strangeEpoch: (lane: Lane, n: number, what: string) =>
     `Commit ${n} of ${lane.id} can't stand there: ${what}. Bring the log back from a backup`,
+  wouldPark: (lane: Lane, { kind, id, from, type, reason }: ParkedMark) =>
+    `In commit ${from} of ${lane.id} an event ${type} of ${kind} ${id} can't be applied: ${reason}. Tables that are being built may not leave anything out: mend or update the code, or give the rebuild up`,
   hole: (lane: Lane, n: number, room: string, expected: number, found: number) =>
     `In commit ${n} of ${lane.id} the room ${room} goes on with event ${found} instead of ${expected}: events are missing or doubled. Compare the log with a backup`,
 } as const;

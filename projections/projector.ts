@@ -6,6 +6,7 @@ import {
   factsVersionOf,
   type Lane,
   LogUnavailable,
+  type ParkedMark,
   pause,
   type Step,
   type Vault,
@@ -16,6 +17,7 @@ import type { Applier } from "./applier.ts";
 import { checkCheckpoint } from "./commitChecks.ts";
 import { Overtaken } from "./overtaken.ts";
 import { ProjectorSession } from "./projectorSession.ts";
+import { parkedAt, retryParked } from "./retryParked.ts";
 import type { ProjectStep } from "./steps.ts";
 
 /** What a projector tells its app, for the log. */
@@ -25,6 +27,8 @@ export type ProjectorNews =
   | { readonly kind: "trouble"; readonly error: unknown }
   /** Another projector was faster, or the tables were emptied; it begins again at the checkpoint that stands there. */
   | { readonly kind: "overtaken" }
+  /** These subjects can't be had until what was in the way is mended and they are tried again. */
+  | { readonly kind: "parked"; readonly marks: readonly ParkedMark[] }
   /** It does not go on until an operator has done something; it looks whether that is so now and then. */
   | { readonly kind: "halted"; readonly reason: string; readonly error: unknown };
 
@@ -39,6 +43,8 @@ export interface ProjectorOptions {
   readonly applier: Applier;
   /** How often it looks at its checkpoint while it has nothing to do, or has halted. 1,000 if left out. */
   readonly lookEveryMs?: number;
+  /** Whether what can't be applied parks its subject, as it does if left out; else the projector halts. */
+  readonly mayPark?: boolean;
   onNews?(news: ProjectorNews): void;
   readonly step?: Step<ProjectStep>;
 }
@@ -80,6 +86,10 @@ export function startProjector(options: ProjectorOptions): Projector {
     retryMs = firstRetryMs;
   }
 
+  function onParked(marks: readonly ParkedMark[]): void {
+    onNews?.({ kind: "parked", marks });
+  }
+
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
@@ -98,7 +108,10 @@ export function startProjector(options: ProjectorOptions): Projector {
         if (standing.n > applied) retryMs = firstRetryMs;
         applied = standing.n;
         onNews?.({ kind: "started", checkpoint: standing });
-        const parts = { ...options, lane, factsVersion, madeIn, lookEveryMs, onProgress };
+        const shared = { ...options, lane, factsVersion };
+        const parked = await retryParked(await parkedAt(shared, standing), { ...shared, standing }, stop.signal);
+        if (parked.length > 0) onNews?.({ kind: "parked", marks: parked });
+        const parts = { ...shared, parked, madeIn, lookEveryMs, onProgress, onParked };
         await new ProjectorSession(parts, standing).run(stop.signal);
       } catch (error) {
         await recover(error);

@@ -2,9 +2,10 @@ import {
   type Change,
   type Checkpoint,
   type ContextModel,
-  changesOfCommit,
   type FactSource,
   type Lane,
+  type ParkedMark,
+  ParkingFold,
   type Step,
   type StoredCommit,
   sealedKeyIds,
@@ -29,8 +30,14 @@ export interface SessionParts {
   readonly factsVersion: string;
   /** The epoch of the commit at the checkpoint; undefined for none. */
   readonly madeIn: string | undefined;
+  /** The subjects that are parked at the checkpoint. */
+  readonly parked: readonly ParkedMark[];
+  /** Whether what can't be applied parks its subject (as it does if left out); else the projector halts. */
+  readonly mayPark?: boolean | undefined;
   /** How often a session with nothing to do looks whether its tables were emptied. */
   readonly lookEveryMs: number;
+  /** Called when a batch has parked subjects. */
+  onParked(marks: readonly ParkedMark[]): void;
   /** Called after each batch, and now and then when there is nothing to do. */
   onProgress(checkpoint: Checkpoint): void;
   readonly step?: Step<ProjectStep> | undefined;
@@ -53,6 +60,7 @@ const stoppedLookMs = 200;
 /** Commits read and folded that wait to be applied. */
 interface Waiting {
   readonly fold: ChangeFold;
+  readonly parked: ParkedMark[];
   last: { readonly n: number; readonly hash: string };
   commits: number;
   bytes: number;
@@ -60,12 +68,14 @@ interface Waiting {
 
 /**
  * One projector at one lane from one checkpoint on, until something is in its way: reads ahead and folds while a
- * transaction runs. `run` throws what was in the way.
+ * transaction runs. `run` throws what was in the way; it ends without an error when parked subjects are to be tried again.
  */
 export class ProjectorSession {
   readonly #parts: SessionParts;
   readonly #checks: CommitChecks;
   readonly #pace = new Pace(pace);
+  readonly #parking: ParkingFold;
+  #lookedAt = performance.now();
   #standing: LaneCheckpoint;
   /** Why no commit after those that wait can be taken. */
   #problem: unknown;
@@ -76,7 +86,8 @@ export class ProjectorSession {
   constructor(parts: SessionParts, standing: LaneCheckpoint) {
     this.#parts = parts;
     this.#standing = standing;
-    this.#checks = new CommitChecks(parts, standing, parts.madeIn);
+    this.#parking = new ParkingFold(parts.model, parts.parked);
+    this.#checks = new CommitChecks({ ...parts, parked: this.#parking.marks }, standing, parts.madeIn);
   }
 
   /** Runs until `signal` aborts; throws the first trouble. */
@@ -122,7 +133,7 @@ export class ProjectorSession {
 
   /** Checks, opens and folds some commits; what is wrong with the first of them that can't be. */
   async #take(piece: readonly StoredCommit[]): Promise<unknown> {
-    const { model, vault } = this.#parts;
+    const { lane, model, vault, mayPark } = this.#parts;
     const { commits, problem } = await this.#checks.take(piece);
     const keys = await vault.byId(
       sealedKeyIds(
@@ -131,19 +142,24 @@ export class ProjectorSession {
       ),
     );
     for (const { commit, hash, bytes } of commits) {
-      try {
-        this.#add(changesOfCommit(commit, model, keys), { n: commit.n, hash, bytes });
-      } catch (error) {
-        return error;
-      }
+      const { changes, parked } = this.#parking.take(commit, keys);
+      const [first] = parked;
+      if (first !== undefined && mayPark === false) return new ProjectionHalted(haltReasons.wouldPark(lane, first));
+      this.#add(changes, parked, { n: commit.n, hash, bytes });
     }
     return problem;
   }
 
-  #add(changes: readonly Change[], { n, hash, bytes }: { n: number; hash: string; bytes: number }): void {
-    this.#waiting ??= { fold: new ChangeFold(this.#parts.model.tables), last: { n, hash }, commits: 0, bytes: 0 };
+  #add(
+    changes: readonly Change[],
+    parked: readonly ParkedMark[],
+    { n, hash, bytes }: { n: number; hash: string; bytes: number },
+  ): void {
+    const { tables } = this.#parts.model;
+    this.#waiting ??= { fold: new ChangeFold(tables), parked: [], last: { n, hash }, commits: 0, bytes: 0 };
     const waiting = this.#waiting;
     waiting.fold.add(changes);
+    waiting.parked.push(...parked);
     waiting.last = { n, hash };
     waiting.commits += 1;
     waiting.bytes += bytes;
@@ -151,6 +167,7 @@ export class ProjectorSession {
 
   async #apply(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      if (await this.#retryIsAskedFor()) return;
       if (this.#waiting === undefined) {
         if (this.#problem !== undefined) throw this.#problem;
         await this.#something(this.#isStopped ? stoppedLookMs : this.#parts.lookEveryMs, signal);
@@ -181,14 +198,16 @@ export class ProjectorSession {
   }
 
   async #applyWaiting(): Promise<void> {
-    const { applier, lane, factsVersion, onProgress, step } = this.#parts;
+    const { applier, lane, factsVersion, onProgress, onParked, step } = this.#parts;
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;
     this.#wakeReader();
     this.#pace.take(performance.now());
     const to = { ...waiting.last, epoch: lane.epoch, factsVersion };
-    const batch = { lane: lane.id, from: this.#standing, to, tables: waiting.fold.folded() };
+    const { fold, parked } = waiting;
+    const marks = parked.length > 0 && { marks: { set: parked, taken: [] } };
+    const batch = { lane: lane.id, from: this.#standing, to, tables: fold.folded(), ...marks };
     await step?.("project.folded");
     const applying = applier.apply(batch);
     // What it came to is told below.
@@ -197,7 +216,16 @@ export class ProjectorSession {
     if ((await applying) === "conflict") throw new Overtaken();
     await step?.("project.applied");
     this.#standing = { ...this.#standing, ...to };
+    if (parked.length > 0) onParked(parked);
     onProgress(this.#standing);
+  }
+
+  /** Looks now and then, while there is something to try again. */
+  async #retryIsAskedFor(): Promise<boolean> {
+    const { source, lane, lookEveryMs } = this.#parts;
+    if (this.#parking.marks.size === 0 || performance.now() < this.#lookedAt + lookEveryMs) return false;
+    this.#lookedAt = performance.now();
+    return (await source.load(lane.id, [])).parked.some(({ retry }) => retry);
   }
 
   async #checkStanding(): Promise<void> {

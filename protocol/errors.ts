@@ -132,6 +132,14 @@ const errorTable = {
     afterMs: 200,
     meaning: "The tables had not reached the position `a` in time.",
   },
+  Parked: {
+    code: 506,
+    http: 503,
+    retry: true,
+    afterMs: 5_000,
+    meaning:
+      "What this is about can't be read at present: an event of it can't be applied until the server is mended or updated. Nothing is lost.",
+  },
 
   FileNotFound: { code: 601, http: 404, retry: false, meaning: "No such file, or not for the asker." },
   FileTooLarge: { code: 602, http: 413, retry: false, meaning: "More bytes than a file may have." },

@@ -123,7 +123,7 @@ export async function knowFactsOf(wanted: ReadonlyMap<LaneFollower, readonly Fac
 
 async function knowThose(follower: LaneFollower, refs: readonly FactRef[], giveUpAt: number): Promise<void> {
   const { view } = follower;
-  const unknown = refs.filter((ref) => view.get(ref) === undefined);
+  const unknown = refs.filter((ref) => !view.knows(ref));
   if (unknown.length > 0) await view.load(unknown);
   if (!isBehindTables(follower)) return;
   if (!(await follower.reached(view.floor, Math.max(0, giveUpAt - Date.now())))) throw new Refused("NotCaughtUp");
@@ -134,7 +134,7 @@ function isBehindTables({ view }: LaneFollower): boolean {
   return view.head < view.floor;
 }
 
-/** The row as of the view's head, null when it is absent. Throws `FactsUnavailable` when `knowFacts` was not told of it. */
+/** The row as of the view's head, null when it is absent. Throws `SubjectParked`, and `FactsUnavailable` when `knowFacts` was not told of it. */
 export function rowAt(view: FactView, ref: FactRef): Row | null {
   const row = view.get(ref);
   if (row === undefined) throw new FactsUnavailable(`${ref.slice(0, ref.indexOf("/"))} rows were evicted meanwhile`);

@@ -1,5 +1,5 @@
 import { StoreFull } from "@connect-hub/blobs";
-import { FactsUnavailable, LogUnavailable, VaultUnavailable } from "@connect-hub/domain/kernel";
+import { FactsUnavailable, LogUnavailable, SubjectParked, VaultUnavailable } from "@connect-hub/domain/kernel";
 import type { Json } from "@connect-hub/domain/values";
 import { type ErrorName, type WireError, wireError } from "@connect-hub/protocol";
 import { RequestAborted } from "@connect-hub/uws";
@@ -17,6 +17,7 @@ export class Refused extends Error {
 /** What the client is told of `error`, and whether it is a bug that should be logged. */
 export function refusalOf(error: unknown): { readonly wire: WireError; readonly isBug: boolean } {
   if (error instanceof Refused) return { wire: error.wire, isBug: false };
+  if (error instanceof SubjectParked) return { wire: wireError("Parked"), isBug: false };
   if (error instanceof StoreFull) return { wire: wireError("StorageFull"), isBug: false };
   if (error instanceof RequestAborted) return { wire: wireError("UploadCut"), isBug: false };
   const isAway =

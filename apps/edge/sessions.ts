@@ -36,7 +36,7 @@ export async function whoHas(token: string, lanes: EdgeLanes): Promise<Who> {
   return { user: String(user.id), session, name: user.name === null ? null : String(user.name) };
 }
 
-/** Whether the session still holds as of the follower's head, without waiting; false when that is not known. */
+/** Whether the session still holds as of the follower's head, without waiting; false when that is not known. Throws `SubjectParked`. */
 export function sessionHolds(who: Pick<Who, "user" | "session">, { accounts: { view } }: EdgeLanes): boolean {
   const session = view.get(factRef("sessions", who.session)) ?? null;
   const user = view.get(factRef("users", who.user)) ?? null;
@@ -46,7 +46,7 @@ export function sessionHolds(who: Pick<Who, "user" | "session">, { accounts: { v
 /** Throws `Refused` (`SessionEnded`, `AccountClosed`) unless the session holds as of the follower's head; else as `knowFacts`. */
 export async function assertSession(who: Pick<Who, "user" | "session">, { accounts }: EdgeLanes): Promise<void> {
   const [session, user] = [factRef("sessions", who.session), factRef("users", who.user)] as const;
-  const isKnown = accounts.view.get(session) !== undefined && accounts.view.get(user) !== undefined;
+  const isKnown = accounts.view.knows(session) && accounts.view.knows(user);
   if (!isKnown) await knowFacts(accounts, [session, user]);
   const problem = problemOf(rowAt(accounts.view, session), rowAt(accounts.view, user));
   if (problem !== undefined) throw new Refused(problem);

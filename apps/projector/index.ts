@@ -150,6 +150,9 @@ function newsTeller(log: Logger): (news: ProjectorNews) => void {
   return (news) => {
     if (news.kind === "halted") {
       log.error({ err: news.error }, `HALTED: ${news.reason}`);
+    } else if (news.kind === "parked") {
+      const advice = "others go on; see `hub projections parked`";
+      for (const mark of news.marks) log.error(mark, `PARKED: ${mark.kind} ${mark.id}: ${mark.reason}; ${advice}`);
     } else if (news.kind === "trouble") {
       const text = String(news.error);
       if (text === trouble.text && Date.now() < trouble.saidAt + troubleEveryMs) return;

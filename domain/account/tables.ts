@@ -17,6 +17,7 @@ const users: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "account", column: "id" },
 };
 
 const userSettings: Table = {
@@ -26,6 +27,7 @@ const userSettings: Table = {
   columns: { user_id: "text", data: "json" },
   isFact: false,
   insertsAreNew: true,
+  subject: { kind: "account", column: "user_id" },
 };
 
 /** Who has an e-mail address; `id` is its keyed hash. */
@@ -36,6 +38,7 @@ const emails: Table = {
   columns: { id: "text", user_id: "text" },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "account", column: "user_id" },
 };
 
 const sessions: Table = {
@@ -54,6 +57,7 @@ const sessions: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "account", column: "user_id" },
 };
 
 /** The commands done in the accounts lane: what makes a repeated command harmless for ever. */

@@ -149,7 +149,15 @@ export const contentModel: ContextModel = {
   events: Object.fromEntries(definitions.map((definition) => [definition.type, definition])),
   oldEvents: {},
   revision: 1,
+  // A file's record and its bytes are counted together. Whatever holds a hash names bytes.
+  alsoNamed: ({ subject, data }) =>
+    subject.kind === "file" ? hashesIn(data).map((id) => ({ kind: "blob" as const, id })) : [],
 };
+
+const hashesIn = (data: JsonObject): string[] => [
+  ...new Set(Object.values(data).flatMap((value) => (typeof value === "string" && hash.test(value) ? [value] : []))),
+];
+const hash = /^[0-9a-f]{64}$/;
 
 function localCopy(type: string, local: boolean, about: string): EventDefinition {
   return {

@@ -28,6 +28,8 @@ const files: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "file", column: "id" },
+  also: { kind: "blob", column: "hash" },
 };
 
 /** The rooms whose members may read a file. */
@@ -38,6 +40,7 @@ const filePermissions: Table = {
   columns: { file_id: "text", room_id: "text", data: "json" },
   isFact: false,
   insertsAreNew: false,
+  subject: { kind: "file", column: "file_id" },
 };
 
 /** Bytes, whatever files have them. */
@@ -60,6 +63,7 @@ const blobs: Table = {
   },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "blob", column: "hash" },
 };
 
 /** Bytes on a node, read back and found right. */
@@ -79,6 +83,7 @@ const replicas: Table = {
   },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "blob", column: "hash" },
 };
 
 /** A machine that keeps bytes, reached by ssh. */
@@ -101,6 +106,7 @@ const nodes: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "node", column: "id" },
 };
 
 /** Which node has a name; `id` is the name. */
@@ -111,6 +117,7 @@ const nodeNames: Table = {
   columns: { id: "text", node: "text" },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "node", column: "node" },
 };
 
 /** How full the disks for files are; `local` is the server's. */
@@ -129,6 +136,7 @@ const stores: Table = {
   },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "store", column: "id" },
 };
 
 /** The commands done in the lane of content: what makes a repeated command harmless for ever. */

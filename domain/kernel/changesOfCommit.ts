@@ -7,7 +7,7 @@ import { laneEvents } from "./laneEvents.ts";
 import type { VaultKey } from "./ports.ts";
 import { openEvent } from "./sealing.ts";
 
-/** An event type that this version of the code does not know. Whoever meets it stops; it was written by a newer one. @public */
+/** An event type that this version of the code does not know: a newer one wrote it. Its subject is parked. @public */
 export class UnknownEventType extends Error {
   readonly code = "UnknownEventType";
 }

@@ -4,6 +4,7 @@ import type { FactRef } from "./fact.ts";
 import type { FactView } from "./factView.ts";
 import type { ForeignFacts } from "./foreignFacts.ts";
 import type { KeyWindow } from "./keyWindow.ts";
+import { SubjectParked } from "./parked.ts";
 import { knownTo, type PendingCommand } from "./pendingCommand.ts";
 
 /** Where a command's needs come from. */
@@ -56,9 +57,9 @@ export class CommandPreparer {
 
   /** The facts of this lane that the command needs and nobody has loaded. */
   #missing(pending: PendingCommand): FactRef[] {
-    const { view, keys, hashes } = this.#parts;
+    const { view, keys } = this.#parts;
     const { command, definition } = pending;
-    const needs = [...definition.needs(command, knownTo(pending, view), hashes)];
+    const needs = this.#needs(pending);
     const elsewhere = definition.foreign?.(command);
     const own =
       elsewhere === undefined || elsewhere.length === 0 ? needs : needs.filter((ref) => !elsewhere.includes(ref));
@@ -68,7 +69,18 @@ export class CommandPreparer {
       pending.pinned.add(ref);
       view.pin([ref]);
     }
-    return own.filter((ref) => view.get(ref) === undefined);
+    return own.filter((ref) => !view.knows(ref));
+  }
+
+  #needs(pending: PendingCommand): FactRef[] {
+    const { view, hashes } = this.#parts;
+    try {
+      return [...pending.definition.needs(pending.command, knownTo(pending, view), hashes)];
+    } catch (error) {
+      // What it needs leads to a parked subject. It may have been done before; if not, it is refused when it is decided.
+      if (error instanceof SubjectParked) return [];
+      throw error;
+    }
   }
 }
 
@@ -85,6 +97,7 @@ const refusalsByErrorCode: { readonly [code: string]: RefusalCode } = {
   VaultUnavailable: "Unavailable",
   LogUnavailable: "Unavailable",
   EpochOver: "LaneMoved",
+  Parked: "Parked",
 };
 const maxRounds = 3;
 const foreignWaitMs = 5_000;

@@ -10,6 +10,8 @@ import type { Facts } from "./fact.ts";
 import type { FactView } from "./factView.ts";
 import type { DoneCommand, KeyWindow } from "./keyWindow.ts";
 import type { Overlay } from "./overlay.ts";
+import { SubjectParked } from "./parked.ts";
+import { subjectsOf } from "./parkingFold.ts";
 import { knownTo, type PendingCommand } from "./pendingCommand.ts";
 import type { Vault } from "./ports.ts";
 import { keyNamesOf, sealEvent } from "./sealing.ts";
@@ -51,6 +53,15 @@ export type DecideOutcome =
 
 /** Decides one command over the facts as the commands before it leave them. */
 export function decidePending(pending: PendingCommand, scope: DecideScope): DecideOutcome {
+  try {
+    return decided(pending, scope);
+  } catch (error) {
+    if (error instanceof SubjectParked) return parked;
+    throw error;
+  }
+}
+
+function decided(pending: PendingCommand, scope: DecideScope): DecideOutcome {
   const { command, definition } = pending;
   if (command.deadlineAt < scope.now()) return { refused: { code: "DeadlinePassed" } };
   const done = doneBefore(pending, scope);
@@ -65,6 +76,7 @@ export function decidePending(pending: PendingCommand, scope: DecideScope): Deci
   const decision = decideSafely(pending, facts, scope);
   if ("refused" in decision) return decision;
   const { events, result } = decision;
+  if (scope.view.hasParked && events.some((event) => namesParked(event, scope))) return parked;
   const missing = events.flatMap((event) => keyNamesOf(event, scope.model)).filter((name) => !scope.vault.cached(name));
   if (missing.length > 0) return { again: missing };
   return accepted(pending, events, result, scope);
@@ -101,10 +113,17 @@ function decideSafely({ command, definition, prepared }: PendingCommand, facts: 
   try {
     return definition.decide(command, facts, { hashes: scope.hashes, prepared: prepared ?? {} });
   } catch (error) {
+    if (error instanceof SubjectParked) throw error;
     scope.onBug(error);
     return { refused: { code: "Internal" } };
   }
 }
+
+function namesParked(event: DomainEvent, { view, model }: DecideScope): boolean {
+  return subjectsOf(event, model).some((subject) => view.isParked(subject));
+}
+
+const parked: DecideOutcome = { refused: { code: "Parked" } };
 
 /** What is known of the key: done before, surely not, or not loaded. */
 function doneBefore(pending: PendingCommand, scope: DecideScope): DoneCommand | "unknown" | undefined {

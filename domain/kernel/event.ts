@@ -96,4 +96,9 @@ export interface ContextModel {
    * that were filled before are rebuilt; a frozen log tells when it is due (`tests/frozen`).
    */
   readonly revision: number;
+  /**
+   * The subjects beside its own of which an event changes rows, also one of a type that this code does not know. Whatever such an
+   * event changes stands in its data, unsealed.
+   */
+  alsoNamed?(event: { readonly subject: Subject; readonly data: JsonObject }): readonly Subject[];
 }

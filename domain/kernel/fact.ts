@@ -1,4 +1,5 @@
 import type { Json } from "../values/json.ts";
+import type { Subject } from "./event.ts";
 
 /** A row of a read table; its columns are those of its table. */
 export type Row = { readonly [column: string]: Json };
@@ -23,6 +24,19 @@ export interface Table {
   readonly isFact: boolean;
   /** Whether an insert can never meet a row that is there, so that it may be copied in. */
   readonly insertsAreNew: boolean;
+  /** Whose rows these are: while that subject is parked they can't be had. Left out where no event of one subject decides a row. */
+  readonly subject?: TableSubject;
+  /** Another subject whose parking keeps back the rows that name it. */
+  readonly also?: Omit<TableSubject, "before">;
+}
+
+/** Where a row says whose it is. */
+export interface TableSubject {
+  readonly kind: Subject["kind"];
+  /** The column with the id. Where it is not one of the key, nobody can tell whose an absent row would be. */
+  readonly column: string;
+  /** The id is what stands before this text. */
+  readonly before?: string;
 }
 
 /** Names one row: `table/key`, a key of several columns joined by `|`. */

@@ -42,7 +42,7 @@ function projected() {
       checkpoint = { ...checkpoint, n: 0, generation: checkpoint.generation + 1 };
     },
     load(_lane: string, wanted: readonly FactRef[]) {
-      const read = { checkpoint, rows: new Map(wanted.map((ref) => [ref, tables.get(ref)])) };
+      const read = { checkpoint, parked: [], rows: new Map(wanted.map((ref) => [ref, tables.get(ref)])) };
       return new Promise<typeof read>((resolve) => answers.push(() => resolve(read)));
     },
     fold(n: number) {

@@ -1,9 +1,12 @@
 import type { LaneId } from "../values/ids.ts";
 import { applyChange, type Change } from "./change.ts";
-import { type FactRef, type Facts, factRef, type Row, refOfRow, type Table } from "./fact.ts";
+import type { Subject } from "./event.ts";
+import { type FactRef, type Facts, factRef, type Row, refOfRow, splitRef, type Table } from "./fact.ts";
+import type { ParkedMark } from "./parked.ts";
 import { pause } from "./pause.ts";
 import { type Checkpoint, type FactSource, FactsUnavailable, isOfLane, type Lane } from "./ports.ts";
 import { RowCache } from "./rowCache.ts";
+import { ViewMarks } from "./viewMarks.ts";
 
 /** A change to one row. */
 type RowChange = Exclude<Change, { op: "deleteWhere" }>;
@@ -17,6 +20,10 @@ export interface FactViewOptions {
   readonly epoch?: string;
   readonly past?: Lane["past"];
   readonly factsVersion?: string;
+  /** The subjects that are parked at the checkpoint. */
+  readonly parked?: readonly ParkedMark[];
+  /** Told of each subject whose rows can't be had from now on. */
+  onParked?(mark: ParkedMark): void;
   /** Rows kept folded to the head; default 100,000. */
   readonly cacheRows?: number;
   /** The tail may hold so many events (default 200,000) … */
@@ -36,6 +43,7 @@ export class FactView implements Facts {
   readonly #tables: ReadonlyMap<string, Table>;
   readonly #cache: RowCache;
   readonly #tail = new Map<FactRef, { n: number; change: RowChange }[]>();
+  readonly #marks: ViewMarks;
   readonly #commits: { n: number; refs: FactRef[]; events: number; bytes: number }[] = [];
   #head: number;
   #floor: number;
@@ -54,6 +62,7 @@ export class FactView implements Facts {
     this.#head = checkpoint.n;
     this.#floor = checkpoint.n;
     this.#generation = checkpoint.generation;
+    this.#marks = new ViewMarks(options.parked, options.onParked);
   }
 
   /** The last commit that the view has. */
@@ -72,9 +81,27 @@ export class FactView implements Facts {
     return this.#tailEvents >= maxTailEvents || this.#tailBytes >= maxTailBytes;
   }
 
-  /** The row as of the head, `null` when absent, `undefined` when not loaded. */
+  /** Whether there are subjects whose rows can't be had. Those are looked at again with each `load`. */
+  get hasParked(): boolean {
+    return this.#marks.size > 0;
+  }
+
+  isParked(subject: Subject): boolean {
+    return this.#marks.has(subject);
+  }
+
+  /** The row as of the head, `null` when absent, `undefined` when not loaded. Throws `SubjectParked`. */
   get(ref: FactRef): Row | null | undefined {
-    return this.#cache.get(ref)?.row;
+    const row = this.#cache.get(ref)?.row;
+    if (row === undefined || this.#marks.size === 0) return row;
+    const { table, key } = splitRef(ref);
+    this.#marks.refuse(this.#tables.get(table), key, row);
+    return row;
+  }
+
+  /** Whether `get` knows an answer, be it that the row can't be had. */
+  knows(ref: FactRef): boolean {
+    return this.#cache.get(ref) !== undefined;
   }
 
   /** Keeps the rows of these references from eviction until `unpin`. */
@@ -86,11 +113,20 @@ export class FactView implements Facts {
     this.#cache.unpin(refs);
   }
 
-  /** Takes commit `n` = head + 1 with all that it changes. */
-  commit(n: number, changes: readonly Change[], size: { events: number; bytes: number }): void {
+  /**
+   * Takes commit `n` = head + 1 with all that it changes. `parked` are the subjects of its events that can't be applied; the changes of
+   * those that can are all to be given, for they count once their subject is parked no more.
+   */
+  commit(
+    n: number,
+    changes: readonly Change[],
+    size: { events: number; bytes: number },
+    parked: readonly ParkedMark[] = [],
+  ): void {
     this.#head = n;
     const refs = this.#fold(n, changes);
     if (n <= this.#floor) return;
+    this.#marks.add(parked);
     this.#commits.push({ n, refs, ...size });
     this.#tailEvents += size.events;
     this.#tailBytes += size.bytes;
@@ -118,13 +154,15 @@ export class FactView implements Facts {
   async #loadNow(refs: readonly FactRef[]): Promise<Checkpoint> {
     const giveUpAt = Date.now() + (this.#options.behindTimeoutMs ?? 2_000);
     for (;;) {
-      const { checkpoint, rows } = await this.#options.source.load(this.#options.lane, refs);
+      const { checkpoint, rows, parked } = await this.#options.source.load(this.#options.lane, refs);
       this.#refuseStrange(checkpoint);
       if (checkpoint.generation !== this.#generation) {
         this.#generation = checkpoint.generation;
         this.#cache.clear();
       }
       if (checkpoint.n >= this.#floor) {
+        // What was folded meanwhile into rows that were held back is not what they are.
+        if (this.#marks.replace(parked, checkpoint.n)) this.#cache.clear();
         for (const ref of refs) this.#install(ref, rows.get(ref) ?? null, checkpoint.n);
         this.#moveFloor(checkpoint.n);
         return checkpoint;

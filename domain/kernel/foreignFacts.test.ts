@@ -6,6 +6,7 @@ import { memoryLane } from "../testing/memoryLane.ts";
 import { encodePosition, type LaneId } from "../values/index.ts";
 import { type FactRef, factRef, type Row } from "./fact.ts";
 import { ForeignFacts } from "./foreignFacts.ts";
+import type { ParkedMark } from "./parked.ts";
 import { FactsUnavailable } from "./ports.ts";
 
 const user = factRef("users", "ana");
@@ -16,17 +17,18 @@ function lanes() {
   const [auth, content] = [memoryLane({ id: "accounts.0" }), memoryLane({ id: "content.0" })];
   const at = new Map<LaneId, number>();
   const rows = new Map<FactRef, Row>();
+  const parked: ParkedMark[] = [];
   const asked: [LaneId, readonly FactRef[]][] = [];
   const source = {
     async load(lane: LaneId, refs: readonly FactRef[]) {
       if (refs.length > 0) asked.push([lane, refs]);
       const checkpoint = { n: at.get(lane) ?? 0, hash: "", epoch: "", generation: 1, factsVersion: "" };
-      return { checkpoint, rows: new Map(refs.map((ref) => [ref, rows.get(ref) ?? null])) };
+      return { checkpoint, parked, rows: new Map(refs.map((ref) => [ref, rows.get(ref) ?? null])) };
     },
   };
   const tables = [...accountTables, ...contentTables, ...roomTables];
   const facts = new ForeignFacts({ lanes: { auth, content }, tables, source });
-  return { auth, content, at, rows, asked, facts };
+  return { auth, content, at, rows, parked, asked, facts };
 }
 const soon = () => Date.now() + 5_000;
 
@@ -40,6 +42,15 @@ describe("facts of other lanes", () => {
       ["content.0", [file]],
     ]);
     expect(await facts.load([], undefined, soon())).toEqual(new Map());
+  });
+
+  test("of a parked subject are not believed, nor that there is none where it might be its own", async () => {
+    const { rows, parked, facts } = lanes();
+    rows.set(user, { id: "ana" });
+    parked.push({ kind: "account", id: "bob", from: 1, type: "x", reason: "y" });
+    expect(await facts.load([user], undefined, soon())).toEqual(rows);
+    await expect(facts.load([factRef("users", "bob")], undefined, soon())).rejects.toMatchObject({ code: "Parked" });
+    await expect(facts.load([factRef("emails", "e")], undefined, soon())).rejects.toMatchObject({ code: "Parked" });
   });
 
   test("of a lane that nobody may ask are a bug", async () => {

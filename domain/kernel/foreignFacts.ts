@@ -1,5 +1,6 @@
 import { decodePosition } from "../values/position.ts";
 import { type FactRef, type Row, type Schema, splitRef, type Table } from "./fact.ts";
+import { markOn, ParkedSubjects, SubjectParked } from "./parked.ts";
 import { pause } from "./pause.ts";
 import { type FactSource, FactsUnavailable, type Lane } from "./ports.ts";
 import { epoch8 } from "./subjects.ts";
@@ -17,7 +18,8 @@ export class ForeignFacts {
   readonly #byTable: ReadonlyMap<string, ForeignLane>;
 
   constructor({ lanes, tables, source }: ForeignFactsOptions) {
-    const bySchema = new Map(Object.entries(lanes).map(([schema, lane]) => [schema, new ForeignLane(lane, source)]));
+    const checked = refusingParked(source, tables);
+    const bySchema = new Map(Object.entries(lanes).map(([schema, lane]) => [schema, new ForeignLane(lane, checked)]));
     this.#byTable = new Map(
       tables.flatMap(({ name, schema }) => {
         const lane = bySchema.get(schema);
@@ -28,7 +30,7 @@ export class ForeignFacts {
 
   /**
    * These rows, as new as the position token `after` asks. A row that is absent is believed only at its lane's head as it
-   * was at the call, so what was just told to anybody is seen. Throws `FactsUnavailable` at the deadline.
+   * was at the call, so what was just told to anybody is seen. Throws `SubjectParked`, and `FactsUnavailable` at the deadline.
    */
   async load(
     refs: readonly FactRef[],
@@ -47,6 +49,25 @@ export class ForeignFacts {
     const loaded = await Promise.all([...byLane].map(([lane, some]) => lane.load(some, after, deadlineAt)));
     return new Map(loaded.flatMap((rows) => [...rows]));
   }
+}
+
+/** As `source`, but that `load` throws `SubjectParked` when one of the rows can't be had. */
+function refusingParked(source: FactSource, tables: readonly Table[]): FactSource {
+  const byName = new Map(tables.map((table) => [table.name, table]));
+  return {
+    async load(lane, refs) {
+      const loaded = await source.load(lane, refs);
+      if (loaded.parked.length === 0) return loaded;
+      const parked = new ParkedSubjects(loaded.parked);
+      for (const ref of refs) {
+        const { table: name, key } = splitRef(ref);
+        const table = byName.get(name);
+        const mark = table && markOn(table, key, loaded.rows.get(ref) ?? null, parked);
+        if (mark !== undefined) throw new SubjectParked(mark);
+      }
+      return loaded;
+    },
+  };
 }
 
 /** The facts of one lane, as others see them. */

@@ -25,6 +25,8 @@ export * from "./liveFrames.ts";
 export * from "./memoryTables.ts";
 export * from "./merkle.ts";
 export * from "./merkleTree.ts";
+export * from "./parked.ts";
+export * from "./parkingFold.ts";
 export * from "./pause.ts";
 export * from "./ports.ts";
 export * from "./reactor.ts";

@@ -1,11 +1,12 @@
-import { changesOfCommandRows, changesOfEvent } from "./changesOfCommit.ts";
 import { type Commit, decodeCommit } from "./commit.ts";
 import type { ContextModel, DomainEvent } from "./event.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import { FactView } from "./factView.ts";
+import type { ParkedMark } from "./parked.ts";
+import { readCommit } from "./parkingFold.ts";
 import { pause } from "./pause.ts";
 import type { FactSource, Lane, StoredCommit, Vault } from "./ports.ts";
-import { openEvent, sealedKeyIds } from "./sealing.ts";
+import { sealedKeyIds } from "./sealing.ts";
 
 /** An event of a room in the tail. */
 export interface TailEvent {
@@ -19,8 +20,10 @@ export interface LaneFollowerOptions {
   readonly source: FactSource;
   readonly vault: Vault;
   readonly model: ContextModel;
-  /** Called for each commit, in order, after the view has it; `events` are open. Must not throw. */
+  /** Called for each commit, in order, after the view has it; `events` are open, those that can't be applied left out. Must not throw. */
   onCommit?(commit: Commit, events: readonly DomainEvent[]): void;
+  /** Called when the rows of a subject can't be had any more: before `onCommit` is, if one of its events is why. Must not throw. */
+  onParked?(mark: ParkedMark): void;
   /** Told of each failure; the follower goes on by itself. */
   onTrouble?(error: unknown): void;
 }
@@ -45,10 +48,11 @@ export interface LaneFollower {
 export async function followLane(options: LaneFollowerOptions): Promise<LaneFollower> {
   const { lane, source, model, onTrouble } = options;
   const stop = new AbortController();
-  const { checkpoint } = await source.load(lane.id, []);
+  const { checkpoint, parked } = await source.load(lane.id, []);
   const head = await lane.lastNumber();
   const ours = { epoch: lane.epoch, past: lane.past ?? [], factsVersion: factsVersionOf(model) };
-  const view = new FactView(checkpoint, { ...ours, lane: lane.id, source, tables: model.tables });
+  const onParked = (mark: ParkedMark): void => options.onParked?.(mark);
+  const view = new FactView(checkpoint, { ...ours, lane: lane.id, source, tables: model.tables, parked, onParked });
   const tail = new RoomTail();
   const waiting = new Set<() => void>();
   const running = run();
@@ -72,20 +76,15 @@ export async function followLane(options: LaneFollowerOptions): Promise<LaneFoll
     const commits = batch.map(({ bytes }) => decodeCommit(bytes));
     const keys = await options.vault.byId(sealedKeyIds(commits, model));
     for (const [index, commit] of commits.entries()) {
-      const place = { lane: commit.lane, n: commit.n, at: commit.at };
-      const events = commit.entries.flatMap((entry) => entry.events.map((event) => openEvent(event, model, keys)));
-      const changes = [
-        ...changesOfCommandRows(commit),
-        ...events.flatMap((event) => changesOfEvent(event, place, model)),
-      ];
-      view.commit(commit.n, changes, { events: events.length, bytes: batch[index]?.bytes.byteLength ?? 0 });
+      const { changes, events, parked } = readCommit(commit, model, keys);
+      view.commit(commit.n, changes, { events: events.length, bytes: batch[index]?.bytes.byteLength ?? 0 }, parked);
       if (commit.n > view.floor) for (const event of events) tail.push({ n: commit.n, at: commit.at, event });
       options.onCommit?.(commit, events);
     }
   }
 
   async function moveFloor(): Promise<void> {
-    if (view.floor < view.head) await view.load([]).catch((error) => onTrouble?.(error));
+    if (view.floor < view.head || view.hasParked) await view.load([]).catch((error) => onTrouble?.(error));
     tail.dropTo(view.floor);
   }
 

@@ -273,7 +273,7 @@ export class LaneWriter {
   }
 
   async #moveFloor(): Promise<void> {
-    if (this.#view.floor < this.#view.head) await this.#view.load([]).catch(() => undefined);
+    if (this.#view.floor < this.#view.head || this.#view.hasParked) await this.#view.load([]).catch(() => undefined);
   }
 
   async #checkClock(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Context, LaneId } from "../values/ids.ts";
 import type { FactRef, Row, Schema } from "./fact.ts";
+import type { ParkedMark } from "./parked.ts";
 
 /** A commit as the log holds it. */
 export interface StoredCommit {
@@ -85,13 +86,17 @@ export interface Checkpoint {
 
 /** Reads facts. One call is one snapshot. Throws `FactsUnavailable`. */
 export interface FactSource {
-  /** The rows (null = absent) and the checkpoint of `lane`, from one snapshot of the schema of the lane's context. */
+  /**
+   * The rows (null = absent), the checkpoint and all parked subjects of `lane`, from one snapshot of the schema of the lane's context.
+   */
   load(lane: LaneId, refs: readonly FactRef[]): Promise<LoadedFacts>;
 }
 
 export interface LoadedFacts {
   readonly checkpoint: Checkpoint;
   readonly rows: ReadonlyMap<FactRef, Row | null>;
+  /** Their rows are of an earlier commit than the checkpoint, and not to be used. */
+  readonly parked: readonly ParkedMark[];
 }
 
 /** The read tables can't be reached: try again. */

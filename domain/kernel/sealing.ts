@@ -92,7 +92,9 @@ export function sealedKeyIds(commits: readonly Commit[], model: ContextModel): s
     for (const entry of commit.entries) {
       for (const event of entry.events) {
         for (const field of Object.keys(storedDefinition(event.type, model)?.sealed ?? {})) {
-          ids.add((event.data[field] as unknown as Envelope).k);
+          // One without an envelope is for `openEvent` to refuse.
+          const id = (event.data[field] as unknown as Envelope | null | undefined)?.k;
+          if (id !== undefined) ids.add(id);
         }
       }
     }

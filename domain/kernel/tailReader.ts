@@ -1,7 +1,7 @@
-import { changesOfCommit } from "./changesOfCommit.ts";
 import { decodeCommit } from "./commit.ts";
 import type { ContextModel } from "./event.ts";
 import type { FactView } from "./factView.ts";
+import { readCommit } from "./parkingFold.ts";
 import { pause } from "./pause.ts";
 import type { Lane, StoredCommit, Vault } from "./ports.ts";
 import { sealedKeyIds } from "./sealing.ts";
@@ -83,9 +83,9 @@ export class TailReader {
     const commits = batch.map(({ bytes }) => decodeCommit(bytes));
     const keys = await vault.byId(sealedKeyIds(commits, model));
     for (const [index, commit] of commits.entries()) {
-      const events = commit.entries.reduce((sum, entry) => sum + entry.events.length, 0);
+      const { changes, events, parked } = readCommit(commit, model, keys);
       const bytes = batch[index]?.bytes.byteLength ?? 0;
-      this.#view.commit(commit.n, changesOfCommit(commit, model, keys), { events, bytes });
+      this.#view.commit(commit.n, changes, { events: events.length, bytes }, parked);
     }
     this.#wake();
   }

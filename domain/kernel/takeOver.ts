@@ -52,7 +52,7 @@ export class TakeOverFailed extends Error {
 export async function takeOver(options: TakeOverOptions): Promise<Taken & { readonly view: FactView }> {
   const { lane, source, model } = options;
   await checkClock(lane, options.now);
-  const { checkpoint } = await source.load(lane.id, []);
+  const { checkpoint, parked } = await source.load(lane.id, []);
   const before = await lane.lastNumber();
   refuseStrangeTables(checkpoint, before, options);
   const { epoch } = lane;
@@ -65,6 +65,7 @@ export async function takeOver(options: TakeOverOptions): Promise<Taken & { read
     past: lane.past ?? [],
     source,
     tables: model.tables,
+    parked,
   });
   const tail = new TailReader(view, options);
   try {

@@ -22,6 +22,7 @@ const rooms: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "room", column: "id" },
 };
 
 const memberships: Table = {
@@ -40,9 +41,10 @@ const memberships: Table = {
   },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "room", column: "room_id" },
 };
 
-/** Goes up with each room that a person enters or leaves in one lane. */
+/** Goes up with each room that a person enters or leaves in one lane: a sum over rooms, so that none of them decides it. */
 const userRooms: Table = {
   name: "user_rooms",
   schema: "chat",
@@ -71,6 +73,7 @@ const messages: Table = {
   },
   isFact: true,
   insertsAreNew: true,
+  subject: { kind: "room", column: "id", before: ":" },
 };
 
 /** What became of the files that were brought for a room; a file that is in none of these states may still be posted. */
@@ -89,6 +92,7 @@ const roomFiles: Table = {
   },
   isFact: true,
   insertsAreNew: false,
+  subject: { kind: "room", column: "room_id" },
 };
 
 /** A room's history as clients get it: the public part of each event. */
@@ -99,6 +103,7 @@ const roomEvents: Table = {
   columns: { room_id: "text", s: "int", type: "text", data: "json", at: "instant", by: "text" },
   isFact: false,
   insertsAreNew: true,
+  subject: { kind: "room", column: "room_id" },
 };
 
 /** The commands done in the lanes of rooms: what makes a repeated command harmless for ever. */

@@ -23,12 +23,19 @@ export class ContentTalk {
 
   /** Sends one command; what its events change, none if it was refused. The changes are in `tables` already. */
   next(): Change[] {
+    return this.nextEvents().flatMap((event) => [...this.#changesOf(event)]);
+  }
+
+  /** Sends one command; its events. What they change is in `tables` already. */
+  nextEvents(): readonly DomainEvent[] {
     const [kind, subject, data] = this.#oneOf(this.#moves())();
-    const changes = this.#decided(kind, subject, data).flatMap((event) => [
-      ...changesOfEvent(event, { lane: "content.0", n: this.#made, at: instantOf(this.#made) }, contentModel),
-    ]);
-    this.tables.apply(changes);
-    return changes;
+    const events = this.#decided(kind, subject, data);
+    for (const event of events) this.tables.apply(this.#changesOf(event));
+    return events;
+  }
+
+  #changesOf(event: DomainEvent): readonly Change[] {
+    return changesOfEvent(event, { lane: "content.0", n: this.#made, at: instantOf(this.#made) }, contentModel);
   }
 
   #moves(): (() => [Kind, string, JsonObject])[] {

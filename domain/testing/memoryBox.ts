@@ -1,4 +1,3 @@
-import { changesOfCommit } from "../kernel/changesOfCommit.ts";
 import type { CommandDefinition, CommandReply } from "../kernel/command.ts";
 import { decodeCommit, hashCommit } from "../kernel/commit.ts";
 import type { ContextModel } from "../kernel/event.ts";
@@ -7,6 +6,7 @@ import { loadKeyedHashes } from "../kernel/keyedHashes.ts";
 import { LaneWriter } from "../kernel/laneWriter.ts";
 import type { LaneWriterOptions } from "../kernel/laneWriterOptions.ts";
 import { MemoryTables } from "../kernel/memoryTables.ts";
+import { ParkingFold } from "../kernel/parkingFold.ts";
 import type { Checkpoint, FactSource, Vault } from "../kernel/ports.ts";
 import { FactsUnavailable } from "../kernel/ports.ts";
 import { sealedKeyIds } from "../kernel/sealing.ts";
@@ -31,7 +31,7 @@ export interface MemoryBox {
   project(n?: number): Promise<void>;
   /** Empties the tables and starts their next generation, as a rebuild does. */
   startRebuild(): void;
-  /** A fold of the whole log. */
+  /** A fold of the whole log, around what can't be applied. */
   foldOfLog(): Promise<MemoryTables>;
   /** A writer that has taken the lane over. */
   writer(options: WriterParts): Promise<LaneWriter>;
@@ -55,6 +55,11 @@ export function memoryBox(model: ContextModel, id: LaneId): MemoryBox {
   const vault = memoryVault();
   let tables = new MemoryTables(model.tables);
   let checkpoint: Checkpoint = { n: 0, hash: "", epoch: "", generation: 1, factsVersion: "" };
+  let parking = new ParkingFold(model);
+  const taken = async (bytes: Uint8Array, fold: ParkingFold) => {
+    const commit = decodeCommit(bytes);
+    return fold.take(commit, await vault.byId(sealedKeyIds([commit], model)));
+  };
   const box: MemoryBox = {
     lane: memoryLane({ id, now: () => box.nowMs }),
     vault,
@@ -68,23 +73,25 @@ export function memoryBox(model: ContextModel, id: LaneId): MemoryBox {
     source: {
       async load(_lane, refs) {
         if (box.tablesAway) throw new FactsUnavailable("the tables are switched away");
-        return { checkpoint, rows: new Map(refs.map((ref) => [ref, tables.get(ref)])) };
+        return { checkpoint, parked: [...parking.marks], rows: new Map(refs.map((ref) => [ref, tables.get(ref)])) };
       },
     },
     async project(n = box.lane.commits.length) {
       for (const { bytes, n: at } of box.lane.commits.slice(checkpoint.n, n)) {
-        tables.apply(await opened(bytes, model, vault));
+        tables.apply((await taken(bytes, parking)).changes);
         const factsVersion = factsVersionOf(model);
         checkpoint = { ...checkpoint, n: at, hash: hashCommit(bytes), epoch: box.lane.epoch, factsVersion };
       }
     },
     startRebuild() {
       tables = new MemoryTables(model.tables);
+      parking = new ParkingFold(model);
       checkpoint = { n: 0, hash: "", epoch: "", generation: checkpoint.generation + 1, factsVersion: "" };
     },
     async foldOfLog() {
       const fold = new MemoryTables(model.tables);
-      for (const { bytes } of box.lane.commits) fold.apply(await opened(bytes, model, vault));
+      const around = new ParkingFold(model);
+      for (const { bytes } of box.lane.commits) fold.apply((await taken(bytes, around)).changes);
       return fold;
     },
     async writer(parts) {
@@ -114,9 +121,4 @@ export function memoryBox(model: ContextModel, id: LaneId): MemoryBox {
 /** Sends a command to a writer; what it was told. */
 export function ask(writer: LaneWriter, command: Parameters<LaneWriter["submit"]>[0]): Promise<CommandReply> {
   return new Promise((resolve) => writer.submit(command, resolve));
-}
-
-async function opened(bytes: Uint8Array, model: ContextModel, vault: Vault) {
-  const commit = decodeCommit(bytes);
-  return changesOfCommit(commit, model, await vault.byId(sealedKeyIds([commit], model)));
 }

@@ -47,6 +47,7 @@ export const refusalCodes = [
   "DeadlinePassed",
   "LaneMoved",
   "NotCaughtUp",
+  "Parked",
   // A bug here
   "Internal",
 ] as const;
@@ -69,6 +70,7 @@ const retryable: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "DeadlinePassed",
   "LaneMoved",
   "NotCaughtUp",
+  "Parked",
   "StorageFull",
   "FileUnavailable",
 ]);

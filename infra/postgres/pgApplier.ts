@@ -5,6 +5,7 @@ import { type Applier, generationSchema, type LaneCheckpoint, type ProjectedBatc
 import { changeStatements } from "./changeStatements.ts";
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { orUnavailable, PipelineFailed, sqlStateOf } from "./errors.ts";
+import { markStatements } from "./markStatements.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { type PipelineStep, runPipeline } from "./pipeline.ts";
 
@@ -99,6 +100,7 @@ async function tryToApply(
   const steps = [
     moveCheckpoint(into, batch),
     ...batch.tables.flatMap((table) => changeStatements(table, { schema: into.schema, copyNew })),
+    ...markStatements(batch, into.schema),
   ];
   return orUnavailable(async () => {
     try {

@@ -3,6 +3,7 @@ import {
   type FactRef,
   type FactSource,
   type LoadedFacts,
+  type ParkedMark,
   type Row,
   refOfRow,
   schemaOf,
@@ -17,8 +18,8 @@ import { fromPostgres, postgresTypes } from "./valueText.ts";
 
 /**
  * Facts from the read tables in Postgres; the schemas may lie in different databases. One call is one named statement:
- * the checkpoint and the rows of all tables asked for, each value as text. They are those of the served generation, unless another
- * one is named.
+ * the checkpoint, the parked subjects and the rows of all tables asked for, each value as text. They are those of the served
+ * generation, unless another one is named.
  */
 export function pgFactSource(
   pools: { readonly [schema in Table["schema"]]: PostgresPool },
@@ -71,10 +72,11 @@ function keysByTable(
 }
 
 const checkpointColumns = ["n::text", "hash", "epoch", "generation::text", "facts_version"];
+const parkedColumns = ["kind", "id", "from_n::text", "type", "reason", "retry::text"];
 
 /** The parts of the union have as many columns as the widest of them. */
 function textOf(schema: string, tables: readonly Table[]): string {
-  const width = Math.max(checkpointColumns.length, ...tables.map((table) => Object.keys(table.columns).length));
+  const width = Math.max(parkedColumns.length, ...tables.map((table) => Object.keys(table.columns).length));
   const padded = (columns: readonly string[]) =>
     [...columns, ...Array.from({ length: width - columns.length }, () => "null::text")].join(", ");
   let parameters = 1;
@@ -86,9 +88,11 @@ function textOf(schema: string, tables: readonly Table[]): string {
     const from = `${schema}.${table.name} t join unnest(${arrays.join(", ")}) as k(${keys}) on ${same}`;
     return `select ${part}, ${padded(columns)} from ${from}`;
   });
-  return [`select -1, ${padded(checkpointColumns)} from ${schema}.checkpoints where lane = $1`, ...parts].join(
-    " union all ",
-  );
+  return [
+    `select -1, ${padded(checkpointColumns)} from ${schema}.checkpoints where lane = $1`,
+    `select -2, ${padded(parkedColumns)} from ${schema}.parked where lane = $1`,
+    ...parts,
+  ].join(" union all ");
 }
 
 function collect(
@@ -98,17 +102,24 @@ function collect(
 ): LoadedFacts {
   const rows = new Map<FactRef, Row | null>();
   for (const ref of refs) rows.set(ref, null);
+  const parked: ParkedMark[] = [];
   let checkpoint: Checkpoint = { n: 0, hash: "", epoch: "", generation: 0, factsVersion: "" };
   for (const [part, ...texts] of found) {
     const values = texts.map((text) => (text === null ? null : String(text)));
     const table = tables[Number(part)];
-    if (table === undefined) checkpoint = checkpointOf(values);
+    if (Number(part) === -2) parked.push(markOf(values));
+    else if (table === undefined) checkpoint = checkpointOf(values);
     else {
       const row = rowOf(table, values);
       rows.set(refOfRow(table, row), row);
     }
   }
-  return { checkpoint, rows };
+  return { checkpoint, rows, parked };
+}
+
+function markOf([kind, id, from, type, reason, retry]: readonly (string | null)[]): ParkedMark {
+  const subject = { kind: kind as ParkedMark["kind"], id: id ?? "" };
+  return { ...subject, from: Number(from), type: type ?? "", reason: reason ?? "", retry: retry === "true" };
 }
 
 function checkpointOf([n, hash, epoch, generation, factsVersion]: readonly (string | null)[]): Checkpoint {

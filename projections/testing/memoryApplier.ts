@@ -1,12 +1,16 @@
 import {
   type Change,
+  type ContextModel,
   type FactSource,
   FactsUnavailable,
   MemoryTables,
+  type ParkedMark,
+  ParkedSubjects,
   type Row,
   type Table,
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
+import type { LaneId } from "@connect-hub/domain/values";
 import type { Applier, LaneCheckpoint, ProjectedBatch } from "../applier.ts";
 import type { FoldedTable, NetEffect } from "../fold.ts";
 
@@ -38,19 +42,24 @@ function insert(table: Table, { ifAbsent, ifPresent }: NetEffect): Change[] {
   return row === null ? [] : [{ op: "insert", table: table.name, row }];
 }
 
-/** Read tables of rooms in memory as Postgres would keep them, with switches for bad days. For tests. */
+/** Read tables of a lane in memory, of rooms if nothing else is said, as Postgres would keep them, with switches for bad days. For tests. */
 export class MemoryApplier implements Applier, FactSource {
   readonly projector = "p";
-  tables = new MemoryTables(roomModel.tables);
+  tables: MemoryTables;
   checkpointNow: LaneCheckpoint;
+  parked = new ParkedSubjects();
   readonly batches: ProjectedBatch[] = [];
   /** What the next batches meet: cut off before they are committed, or after. */
   readonly faults: ("before" | "after")[] = [];
   away = false;
 
-  constructor(epoch: string) {
+  readonly #model: ContextModel;
+
+  constructor(epoch: string, { model = roomModel, lane = "rooms.0" }: { model?: ContextModel; lane?: LaneId } = {}) {
+    this.#model = model;
+    this.tables = new MemoryTables(model.tables);
     const empty = { n: 0, hash: "", generation: 0, factsVersion: "" };
-    this.checkpointNow = { lane: "rooms.0", epoch, halted: null, at: "", stopAt: null, projector: null, ...empty };
+    this.checkpointNow = { lane, epoch, halted: null, at: "", stopAt: null, projector: null, ...empty };
   }
 
   async checkpoint(): Promise<LaneCheckpoint> {
@@ -83,6 +92,8 @@ export class MemoryApplier implements Applier, FactSource {
     if (!stands || !isOurs || (stopAt !== null && to.n > stopAt)) return "conflict";
     this.batches.push(batch);
     this.tables.apply(batch.tables.flatMap(unfold));
+    for (const subject of batch.marks?.taken ?? []) this.parked.delete(subject);
+    for (const mark of batch.marks?.set ?? []) this.parked.set(mark);
     this.checkpointNow = { ...this.checkpointNow, ...to, halted: null };
     if (fault === "after") throw new FactsUnavailable("cut after the commit");
     return "applied";
@@ -90,16 +101,23 @@ export class MemoryApplier implements Applier, FactSource {
 
   async load(_lane: string, refs: Parameters<FactSource["load"]>[1]) {
     this.#reachable();
-    return { checkpoint: this.checkpointNow, rows: new Map(refs.map((ref) => [ref, this.tables.get(ref)])) };
+    const rows = new Map(refs.map((ref) => [ref, this.tables.get(ref)]));
+    return { checkpoint: this.checkpointNow, rows, parked: [...this.parked] };
   }
 
   async noteHalt(_lane: string, halted: string | null): Promise<void> {
     this.checkpointNow = { ...this.checkpointNow, halted };
   }
 
+  /** What `hub projections parked retry` does. */
+  askForRetry(mark: ParkedMark): void {
+    this.parked.set({ ...mark, retry: true });
+  }
+
   /** What `hub projections rebuild` does. */
   rebuild(): void {
-    this.tables = new MemoryTables(roomModel.tables);
+    this.tables = new MemoryTables(this.#model.tables);
+    this.parked = new ParkedSubjects();
     const generation = this.checkpointNow.generation + 1;
     this.checkpointNow = { ...this.checkpointNow, n: 0, hash: "", factsVersion: "", generation };
   }

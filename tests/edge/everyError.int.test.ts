@@ -373,6 +373,28 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     return refused(a, command("editMessage", { room, message, text: "once more" }));
   },
 
+  async Parked() {
+    const other = await makeRoom([]);
+    const pool = openPool(chat.box.databaseUrl, { name: "tests", max: 1 });
+    await pool.query(
+      "insert into chat.parked values ('rooms.0', 'room', $1, 1, 'RoomPainted.v1', 'of a test', false)",
+      [other],
+    );
+    // The edge and the writer look at the tables when something happened.
+    const produced = await vi.waitFor(async () => {
+      await post("something");
+      const asked = await refused(a, query("history", { room: other }));
+      expect((await refused(a, command("postMessage", { room: other, text: "x" }))).err).toEqual(asked.err);
+      return asked;
+    });
+    const headers = { authorization: `Bearer ${ada.session.token}` };
+    expect(await overHttp(`/v1/rooms/${other}/events`, { headers })).toMatchObject({ http: 503, err: produced.err });
+    await pool.query("delete from chat.parked");
+    await pool.end();
+    await vi.waitFor(() => okOf(a, query("history", { room: other })));
+    return produced;
+  },
+
   // Files
   FileNotFound: () => refused(a, command("postMessage", { room, files: [randomUUID()] })),
   async FileTooLarge() {
