@@ -1,5 +1,5 @@
 import { appendSteps, reactSteps } from "@connect-hub/domain/kernel";
-import { projectSteps } from "@connect-hub/projections";
+import { projectSteps, rebuildSteps } from "@connect-hub/projections";
 import { register, type Session, signIn } from "@connect-hub/sdk";
 import { type Random, randomFrom } from "../crash/random.ts";
 import { openJournal, readJournal } from "../demo/journal.ts";
@@ -46,7 +46,7 @@ export interface SoakResult {
 
 /** Everything that can be done to the box, by its name in the table. */
 const places: ReadonlyMap<string, Strike> = new Map([
-  ...[...appendSteps, ...reactSteps, ...projectSteps].map(
+  ...[...appendSteps, ...reactSteps, ...projectSteps, ...rebuildSteps].map(
     (step) => [step, (scene: Scene) => strikeAt(step, scene)] as const,
   ),
   ...Object.entries(strikes),
