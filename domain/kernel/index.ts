@@ -10,6 +10,7 @@ export * from "./commitTail.ts";
 export * from "./derivedId.ts";
 export * from "./epochBegan.ts";
 export * from "./event.ts";
+export * from "./eventCatalog.ts";
 export * from "./fact.ts";
 export * from "./factsVersion.ts";
 export * from "./factView.ts";

@@ -42,13 +42,23 @@ export function keyNamesOf(event: DomainEvent, model: ContextModel): string[] {
   return Object.values(storedDefinition(event.type, model)?.sealed ?? {}).map((nameOf) => nameOf(event));
 }
 
-/** The event as it is stored; `keyOf` gives the key of a name. */
-export function sealEvent(event: DomainEvent, model: ContextModel, keyOf: (name: string) => VaultKey): StoredEvent {
+/** The event as it is stored; `keyOf` gives the key of a name. `draw` is an argument only for golden samples. */
+export function sealEvent(
+  event: DomainEvent,
+  model: ContextModel,
+  keyOf: (name: string) => VaultKey,
+  draw: (bytes: number) => Uint8Array = drawRandom,
+): StoredEvent {
   const data: Record<string, Json> = { ...event.data };
   for (const [field, nameOf] of Object.entries(storedDefinition(event.type, model)?.sealed ?? {})) {
-    data[field] = seal(event.data[field] ?? null, keyOf(nameOf(event)), placeOf(event, field)) as unknown as Json;
+    data[field] = seal(
+      event.data[field] ?? null,
+      keyOf(nameOf(event)),
+      placeOf(event, field),
+      draw(12),
+    ) as unknown as Json;
   }
-  return { ...event, salt: drawRandom(16).toString("base64url"), data };
+  return { ...event, salt: Buffer.from(draw(16)).toString("base64url"), data };
 }
 
 /**

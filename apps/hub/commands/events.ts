@@ -5,11 +5,12 @@ import { registerHeads } from "../events/heads.ts";
 import { registerProve } from "../events/prove.ts";
 import { registerShow } from "../events/show.ts";
 import { registerTail } from "../events/tail.ts";
+import { registerTypes } from "../events/types.ts";
 import { registerVerify } from "../events/verify.ts";
 
 /** `hub events …`: the log itself, without any key. Each of its commands is a file in `events/`. */
 export function registerEvents(program: Command, context: CommandContext): void {
   const events = program.command("events").description("the log: every event, in its order");
-  for (const register of [registerTail, registerShow, registerExport, registerVerify, registerHeads, registerProve])
-    register(events, context);
+  const all = [registerTail, registerShow, registerExport, registerVerify, registerHeads, registerProve, registerTypes];
+  for (const register of all) register(events, context);
 }
