@@ -34,6 +34,11 @@ export interface FactViewOptions {
   readonly behindTimeoutMs?: number;
 }
 
+/** What a commit counts in the tail: its events, and one for each command that left none, as that is kept too. */
+export function weightOf(entries: readonly { readonly events: readonly unknown[] }[]): number {
+  return entries.reduce((sum, { events }) => sum + Math.max(1, events.length), 0);
+}
+
 /**
  * The facts of one lane: a fact = its row at the projector's checkpoint + the changes of the tail after it. Holds every
  * change in (floor, head] by row; the floor moves only to a checkpoint that it has read.

@@ -10,7 +10,7 @@ import { type CommitHead, encodeCommit, hashCommit } from "./commit.ts";
 import type { Accepted, DecideScope } from "./decidePending.ts";
 import { decideRound } from "./decideRound.ts";
 import type { Table } from "./fact.ts";
-import type { FactView } from "./factView.ts";
+import { type FactView, weightOf } from "./factView.ts";
 import { KeyWindow } from "./keyWindow.ts";
 import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
@@ -43,6 +43,7 @@ export class LaneWriter {
     const view = {
       ...(options.cacheRows && { cacheRows: options.cacheRows }),
       ...(options.maxTailEvents && { maxTailEvents: options.maxTailEvents }),
+      ...(options.behindTimeoutMs && { behindTimeoutMs: options.behindTimeoutMs }),
     };
     const taken = await takeOver({ ...options, signal, view });
     return new LaneWriter(options, taken);
@@ -114,7 +115,7 @@ export class LaneWriter {
   #refusalAtTheDoor(command: Command): Refusal | undefined {
     const { lane, commands, maxPending = 10_000 } = this.#options;
     if (this.#state !== "leading") return { code: "LaneMoved" };
-    if (this.#pending.length >= maxPending || this.#view.isFull) return { code: "Busy" };
+    if (this.#pending.length >= maxPending || this.#view.isFull) return busy.refused;
     if (!isOfLane(commands[command.kind], lane.id)) return { code: "UnknownMethod" };
     if (!CommandId.safeParse(command.key.id).success) return { code: "BadInput", detail: "the key must be a UUIDv7" };
     return undefined;
@@ -165,6 +166,7 @@ export class LaneWriter {
 
   /** Decides all that is ready, one after another, and makes it one commit. */
   async #commitReady(): Promise<void> {
+    if (this.#view.isFull) return this.#refuseReady();
     const atMs = Math.max(this.#options.now(), this.#at.atMs);
     const n = this.#at.n + 1;
     const { lane } = this.#options;
@@ -211,6 +213,11 @@ export class LaneWriter {
     if (step) await stepSent(step, "append.published");
   }
 
+  /** The tail became full while they waited. */
+  #refuseReady(): void {
+    for (const pending of this.#pending.filter(({ ready }) => ready)) this.#answer(pending, busy);
+  }
+
   /** Something that the decision wants is not in memory: fetches it and tries again. */
   #retry(pending: PendingCommand, keyNames: readonly string[]): void {
     pending.ready = false;
@@ -237,14 +244,16 @@ export class LaneWriter {
       head,
       accepted.map(({ entry }) => entry),
     );
-    const outcome = await appendSurely(lane, bytes, n, this.#stop.signal, this.#options.step);
+    const { now, step } = this.#options;
+    const firstDeadline = Math.min(...accepted.map(({ pending }) => pending.command.deadlineAt));
+    const leftMs = () => firstDeadline + 1 - now();
+    const outcome = await appendSurely(lane, bytes, n, { signal: this.#stop.signal, step, leftMs });
     if (outcome !== "stored") return outcome;
-    if (this.#options.step) await this.#options.step("append.stored");
+    if (step) await step("append.stored");
     this.#at = { n, hash: hashCommit(bytes), atMs: scope.atMs };
     this.#options.onStored?.({ n, bytes });
-    const events = accepted.flatMap((item) => item.events);
     const changes = accepted.flatMap((item) => item.changes);
-    this.#view.commit(n, changes, { events: events.length, bytes: bytes.byteLength });
+    this.#view.commit(n, changes, { events: weightOf(accepted), bytes: bytes.byteLength });
     for (const { pending, result } of accepted)
       this.#keys.add(pending.key, { digest: pending.digest, result }, scope.atMs);
     return outcome;
@@ -297,6 +306,7 @@ export class LaneWriter {
   }
 }
 
+const busy = { refused: { code: "Busy" } } as const;
 const floorPollMs = 250;
 const clockCheckMs = 10_000;
 const drainMs = 5_000;

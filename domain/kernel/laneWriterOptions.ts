@@ -28,6 +28,7 @@ export interface LaneWriterOptions {
   readonly maxKeys?: number;
   readonly cacheRows?: number;
   readonly maxTailEvents?: number;
+  readonly behindTimeoutMs?: number;
   readonly beatMs?: number;
   /** Called after each step that leaves something behind: where a crash test dies. */
   readonly step?: Step<AppendStep>;

@@ -16,8 +16,11 @@ export interface StoredCommit {
  */
 export type AppendOutcome = "stored" | "wrongLast" | "unclear" | "epochOver" | { readonly refused: AppendRefusal };
 
-/** `full`: the log's reserve on the disk is used up. `tooLarge`: no log takes that many bytes at once. */
-export type AppendRefusal = "full" | "tooLarge";
+/**
+ * `full`: the log's reserve on the disk is used up. `tooLarge`: no log takes that many bytes at once. `away`: there was no connection,
+ * and nothing was sent.
+ */
+export type AppendRefusal = "full" | "tooLarge" | "away";
 
 /** An epoch of a lane that was closed: its commits are those up to `last` that no epoch before it has. */
 export interface PastEpoch {
@@ -41,8 +44,11 @@ export interface Lane {
   readonly epoch: string;
   /** Epochs that were closed to go on in the next one, oldest first; reading joins their commits to those of this epoch. */
   readonly past?: readonly PastEpoch[];
-  /** Appends when the last number is `expectedLast`. Never throws; knows nothing of ids. One at a time. */
-  append(bytes: Uint8Array, expectedLast: number): Promise<AppendOutcome>;
+  /**
+   * Appends when the last number is `expectedLast`. Never throws; knows nothing of ids. One at a time. Waits at most `waitMs` (2 s if
+   * left out) for a connection.
+   */
+  append(bytes: Uint8Array, expectedLast: number, waitMs?: number): Promise<AppendOutcome>;
   /** The commit at `n`, read through the leader, or undefined. */
   readAt(n: number): Promise<{ readonly bytes: Uint8Array } | undefined>;
   /** The last number, by the leader; 0 when empty. */

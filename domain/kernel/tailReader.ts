@@ -1,6 +1,6 @@
 import { decodeCommit } from "./commit.ts";
 import type { ContextModel } from "./event.ts";
-import type { FactView } from "./factView.ts";
+import { type FactView, weightOf } from "./factView.ts";
 import { readCommit } from "./parkingFold.ts";
 import { pause } from "./pause.ts";
 import type { Lane, StoredCommit, Vault } from "./ports.ts";
@@ -83,9 +83,9 @@ export class TailReader {
     const commits = batch.map(({ bytes }) => decodeCommit(bytes));
     const keys = await vault.byId(sealedKeyIds(commits, model));
     for (const [index, commit] of commits.entries()) {
-      const { changes, events, parked } = readCommit(commit, model, keys);
-      const bytes = batch[index]?.bytes.byteLength ?? 0;
-      this.#view.commit(commit.n, changes, { events: events.length, bytes }, parked);
+      const { changes, parked } = readCommit(commit, model, keys);
+      const size = { events: weightOf(commit.entries), bytes: batch[index]?.bytes.byteLength ?? 0 };
+      this.#view.commit(commit.n, changes, size, parked);
     }
     this.#wake();
   }

@@ -100,7 +100,7 @@ async function appendTakeOver(options: TakeOverOptions, tail: TailReader): Promi
     const atMs = Math.max(now(), before ? Date.parse(before.at) : 0);
     const { bytes, term } = takeOverCommit(options, last, before, atMs);
     const n = last.n + 1;
-    const outcome = await appendSurely(lane, bytes, n, signal, step);
+    const outcome = await appendSurely(lane, bytes, n, { signal, step });
     if (outcome === "stored") {
       const beforeMs = before ? Date.parse(before.at) : Number.NEGATIVE_INFINITY;
       return { term, at: { n, hash: hashCommit(bytes), atMs }, beforeMs };

@@ -26,10 +26,10 @@ interface AppendTarget {
  * seconds in 1,000 commands). No message id, ever: a commit that was grouped anew would count as its own duplicate.
  */
 export function laneAppender(link: NatsLink, target: AppendTarget): Lane["append"] {
-  return async (bytes, expectedLast) => {
+  return async (bytes, expectedLast, waitMs = ackTimeoutMs) => {
     const maxPayload = link.nc.info?.max_payload;
     if (maxPayload !== undefined && bytes.length + overheadBytes > maxPayload) return { refused: "tooLarge" };
-    if (!(await link.whenConnected(ackTimeoutMs))) return "unclear";
+    if (!(await link.whenConnected(Math.min(waitMs, ackTimeoutMs)))) return { refused: "away" };
     const answer = await requestAck(link, target.subject, bytes, expectedLast);
     const outcome = typeof answer === "string" ? answer : outcomeOf(answer, target.stream, expectedLast);
     // Its stream is gone or was sealed: that is how an epoch ends.
