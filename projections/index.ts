@@ -51,6 +51,7 @@ export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsO
 export { type RebuildOptions, type Rebuilt, rebuild } from "./rebuild.ts";
 export { type ProjectStep, projectSteps, type RebuildStep, rebuildSteps } from "./steps.ts";
 export {
+  digestFold,
   digestOfDigests,
   digestTables,
   firstDifference,
@@ -59,3 +60,4 @@ export {
 } from "./tableDigests.ts";
 export type { AuthTables, ChatTables, ContentTables } from "./tables.ts";
 export type { TablesSnapshot } from "./tablesSnapshot.ts";
+export { type TablesVerdict, type VerifyTablesOptions, verifyTables } from "./verifyTables.ts";

@@ -40,6 +40,16 @@ export async function digestTables(snapshot: TablesSnapshot, model: ContextModel
   return digests;
 }
 
+/** The same of tables in memory. */
+export function digestFold(fold: MemoryTables, model: ContextModel): TableDigest[] {
+  return model.tables.map((table) => {
+    const digest = tableDigest();
+    const rows = fold.rows(table.name);
+    for (const row of rows) digest.add(canonicalRow(table, row));
+    return { table: `${table.schema}.${table.name}`, rows: rows.length, digest: digest.hex() };
+  });
+}
+
 /** One digest over the digests of many tables, by their names. */
 export function digestOfDigests(digests: readonly TableDigest[]): string {
   const all = tableDigest();

@@ -6,5 +6,7 @@ export interface TablesSnapshot {
   readonly checkpoints: readonly LaneCheckpoint[];
   /** All rows of a table in the order of their keys, some at a time. */
   rows(table: Table): AsyncIterable<readonly Row[]>;
+  /** How many rows a table has. */
+  count(table: Table): Promise<number>;
   close(): Promise<void>;
 }

@@ -22,6 +22,10 @@ export async function openSnapshot(
     return {
       checkpoints,
       rows: (table) => rowsOf(client, table, schema),
+      async count({ name }) {
+        const sql = `select count(*) as n from ${schema}.${name}`;
+        return (await orUnavailable(() => client.query<{ n: number }>(sql))).rows[0]?.n ?? 0;
+      },
       async close() {
         await client.query("rollback").finally(() => client.release());
       },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MerkleTree, type SignedHead, signHead, signingKeyOf } from "@connect-hub/domain/kernel";
+import { openPool } from "@connect-hub/postgres";
 import { readOrMakeSigningKey } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { writeConnections } from "../../apps/hub/box/connections.ts";
@@ -202,4 +203,48 @@ test("one event is proven without showing any other, and what is not there is no
     const refused = await hub("events", "prove", ...args);
     expect(refused, what).toMatchObject({ code, complaints: expect.stringContaining(what) });
   }
+});
+
+test("the tables are proven to be the fold of the log, and one changed row is found and named", async () => {
+  expect((await hub("wait-caught-up", "--timeout", "20")).code).toBe(exitCodes.done);
+  const verified = await hub("projections", "verify", "--json");
+  expect(verified.code).toBe(exitCodes.done);
+  const verdicts = JSON.parse(verified.said);
+  expect(verdicts.map((one: { projection: string; passes: number }) => [one.projection, one.passes])).toEqual([
+    ["accounts", 1],
+    ["rooms", 1],
+    ["content", 1],
+  ]);
+  expect(verdicts[1].rows).toBeGreaterThan(10);
+  const pool = openPool(chat.box.databaseUrl, { name: "test", max: 1 });
+  try {
+    await pool.query(`update chat.messages set status = 'edited' where id = $1`, [`${room}:3`]);
+    const { code, said } = await hub("projections", "verify", "rooms");
+    expect(code).toBe(exitCodes.failed);
+    expect(said).toContain(`First difference: chat.messages, key ${room}:3`);
+    await pool.query(`update chat.messages set status = 'sent' where id = $1`, [`${room}:3`]);
+  } finally {
+    await pool.end();
+  }
+  expect((await hub("projections", "verify", "rooms")).said).toContain("= fold of the log");
+  const unknown = await hub("projections", "verify", "search");
+  expect(unknown).toMatchObject({ code: exitCodes.badSettingOrUsage });
+  expect(unknown.complaints).toContain('There is no projection "search"');
+});
+
+test("the digest of any position is what the tables held there", async () => {
+  await hub("wait-caught-up", "--timeout", "20");
+  const now = JSON.parse((await hub("digest", "--json")).said);
+  const vector = now.positions.map(({ lane, n }: { lane: string; n: number }) => `${lane}:${n}`).join(",");
+  expect(JSON.parse((await hub("digest", "--at", vector, "--json")).said)).toEqual(now);
+  const day = 24 * 60 * 60_000;
+  const tomorrow = new Date(Date.now() + day).toISOString();
+  expect(JSON.parse((await hub("digest", "--at", tomorrow, "--json")).said).digest).toBe(now.digest);
+  const before = JSON.parse((await hub("digest", "--at", "2020-01-01", "--json")).said);
+  expect(before.tables.every(({ rows }: { rows: number }) => rows === 0)).toBe(true);
+  expect(JSON.parse((await hub("digest", "--at", "rooms.0:0,accounts.0:0", "--json")).said).digest).toBe(before.digest);
+  const beyond = await hub("digest", "--at", "rooms.0:1000000");
+  expect(beyond).toMatchObject({ code: exitCodes.badSettingOrUsage });
+  expect(beyond.complaints).toContain("rooms.0 has no commit 1000000: its last one is");
+  expect((await hub("digest", "--at", "yesterday")).complaints).toContain('"yesterday" names no place in the log');
 });

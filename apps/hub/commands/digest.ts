@@ -1,7 +1,8 @@
-import { type Lane, MemoryTables } from "@connect-hub/domain/kernel";
-import type { LaneId } from "@connect-hub/domain/values";
-import { openPool, openSnapshot } from "@connect-hub/postgres";
+import { isOfLane, type Lane, MemoryTables } from "@connect-hub/domain/kernel";
+import { contextOf, type LaneId } from "@connect-hub/domain/values";
+import { openSnapshot } from "@connect-hub/postgres";
 import {
+  digestFold,
   digestOfDigests,
   digestTables,
   firstDifference,
@@ -10,10 +11,12 @@ import {
   type TableDigest,
   type TablesSnapshot,
 } from "@connect-hub/projections";
-import { openVault } from "@connect-hub/vault";
+import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import type { Connections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
+import { withVault } from "../events/reveal.ts";
+import { parseVector } from "../events/vector.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
@@ -22,6 +25,7 @@ import { textTable } from "../table.ts";
 
 interface DigestOptions {
   readonly fold?: true;
+  readonly at?: string;
   readonly json?: true;
 }
 
@@ -41,14 +45,55 @@ export function registerDigest(program: Command, context: CommandContext): void 
     .command("digest")
     .description("SHA-256 over the rows of each read table and over all of them, at one position of the log")
     .option("--fold", "fold the log up to that position in memory, and compare every row with it")
+    .option("--at <position>", "of a fold of the log at LANE:N,… or at an instant, whatever the tables hold; in memory")
     .option("--json", "for programs")
     .action((options: DigestOptions) =>
       withReadTables(context, async (tables, connections) => {
-        const report = options.fold === true ? await withFold(context, tables, connections) : await digestNow(tables);
+        if (options.fold === true && options.at !== undefined)
+          throw new BadSetting("--fold compares the tables where they are; --at folds the log alone: say one of them.");
+        const report = await reportFor(options, { context, tables, connections });
         console.log(options.json === true ? JSON.stringify(report, undefined, 2) : reportText(report));
         if (report.fold?.same === false) context.exitWith(exitCodes.failed);
       }),
     );
+}
+
+function reportFor(
+  { fold, at }: DigestOptions,
+  {
+    context,
+    tables,
+    connections,
+  }: { context: CommandContext; tables: readonly ReadTables[]; connections: Connections },
+): Promise<DigestReport> {
+  if (at !== undefined) return digestAt(at, context, { tables, connections });
+  return fold === true ? withFold(context, tables, connections) : digestNow(tables);
+}
+
+/** What the tables held, or would hold, at a position of the log: a fold of it in memory. */
+async function digestAt(
+  position: string,
+  context: CommandContext,
+  { tables, connections }: { readonly tables: readonly ReadTables[]; readonly connections: Connections },
+): Promise<DigestReport> {
+  const parts: Part[] = [];
+  await withLanes(context, undefined, async (lanes) => {
+    const vector = await parseVector(position, lanes);
+    for (const { name, model } of tables) {
+      const own = lanes.filter(({ id }) => contextOf(id) === name);
+      const fold = new MemoryTables(model.tables);
+      const bar = progressBar(`commits of ${name}`);
+      await withVault(connections, async (vault) => {
+        for (const lane of own) {
+          const to = vector.get(lane.id) ?? 0;
+          await foldLane(fold, { lane, model, vault, to, onProgress: (n) => bar.show(n, to) });
+        }
+      }).finally(bar.end);
+      const positions = own.map(({ id, epoch }) => ({ lane: id, epoch, n: vector.get(id) ?? 0 }));
+      parts.push({ positions, tables: digestFold(fold, model), isFolded: false });
+    }
+  });
+  return reportOf(parts);
 }
 
 /** What the tables hold now, without a look at the log. */
@@ -97,20 +142,16 @@ async function foldedPart(
   { lanes, connections }: { readonly lanes: readonly Lane[]; readonly connections: Connections },
 ): Promise<Part> {
   const fold = new MemoryTables(one.model.tables);
-  const pool = openPool(connections.vaultUrl, { name: "hub", max: 1 });
   const bar = progressBar("commits");
-  try {
-    const vault = await openVault({ db: pool, rootFile: connections.vaultRoot });
-    for (const { lane: id, epoch, n } of snapshot.checkpoints) {
+  await withVault(connections, async (vault) => {
+    for (const checkpoint of snapshot.checkpoints) {
+      const { lane: id, epoch, n } = checkpoint;
       const lane = lanes.find((each) => each.id === id);
-      if (lane?.epoch !== epoch)
+      if (lane === undefined || (n > 0 && !isOfLane(lane, checkpoint)))
         throw new Error(`the tables are of epoch ${epoch} of ${id}, the log is of ${lane?.epoch ?? "none"}`);
       await foldLane(fold, { lane, model: one.model, vault, to: n, onProgress: (done) => bar.show(done, n) });
     }
-  } finally {
-    bar.end();
-    await pool.end();
-  }
+  }).finally(bar.end);
   const difference = await firstDifference(snapshot, fold, one.model);
   return { ...(await partOf(one, snapshot)), difference, isFolded: true };
 }

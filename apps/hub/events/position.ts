@@ -8,12 +8,17 @@ export interface CommitPlace {
   readonly n: number;
 }
 
-/** `rooms.0:42` as a commit; more numbers may follow, as many as `more` says. Throws `BadSetting`. */
-export function parsePlace(text: string, more = 0): CommitPlace & { readonly rest: readonly number[] } {
+/** `rooms.0:42` as a commit, from number `least` on; more numbers may follow, as many as `more` says. Throws `BadSetting`. */
+export function parsePlace(text: string, more = 0, least = 1): CommitPlace & { readonly rest: readonly number[] } {
   const [lane = "", n = "", ...rest] = text.split(":");
   const numbers = [n, ...rest];
   const isPlace = /^[a-z]+\.\d{1,4}$/.test(lane) && contexts.some((context) => lane.startsWith(`${context}.`));
-  if (!isPlace || numbers.length !== 1 + more || !numbers.every((each) => /^\d{1,15}$/.test(each)) || Number(n) < 1) {
+  if (
+    !isPlace ||
+    numbers.length !== 1 + more ||
+    !numbers.every((each) => /^\d{1,15}$/.test(each)) ||
+    Number(n) < least
+  ) {
     const example = ["rooms.0:42", "rooms.0:42:0", "rooms.0:42:0:0"][more];
     throw new BadSetting(
       `"${text}" names no place in the log. Write it like ${example}; events tail shows such places.`,

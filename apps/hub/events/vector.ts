@@ -1,0 +1,24 @@
+import type { Lane } from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import { BadSetting } from "@connect-hub/runtime/settings";
+import { lastCommitBy } from "./findCommit.ts";
+import { laneWith, parsePlace } from "./position.ts";
+
+/**
+ * A position of the whole log: `LANE:N,…`, where lanes that are not named are where they are now, or an instant, by which each lane
+ * has what was stored until then. Throws `BadSetting` for what is neither, and for a commit beyond the head.
+ */
+export async function parseVector(text: string, lanes: readonly Lane[]): Promise<ReadonlyMap<LaneId, number>> {
+  if (/^\d{4}-\d\d-\d\d/.test(text)) {
+    const ms = Date.parse(text);
+    if (Number.isNaN(ms)) throw new BadSetting(`"${text}" is no instant. Write it like 2026-11-23T10:00:00Z.`);
+    return new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lastCommitBy(lane, ms)] as const)));
+  }
+  const vector = new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lane.lastNumber()] as const)));
+  for (const part of text.split(",")) {
+    // 0 is a position too: before the first commit.
+    const place = parsePlace(part, 0, 0);
+    vector.set((await laneWith(place, lanes)).id, place.n);
+  }
+  return vector;
+}
