@@ -9,6 +9,8 @@ import {
 } from "@connect-hub/domain/content";
 import {
   appendSteps,
+  type CommandDefinition,
+  type ContextModel,
   ForeignFacts,
   factsVersionOf,
   type Lane,
@@ -52,8 +54,9 @@ export interface RunningCommands {
 /**
  * Starts the writers of all lanes and what runs beside them. Resolves when it is connected; the lanes are taken
  * over as soon as the log, the tables and the vault answer. Throws when the configuration or the log is unsound.
+ * @param code the events and commands of each context; other than of this version only in tests
  */
-export async function startCommands(config: CommandsConfig): Promise<RunningCommands> {
+export async function startCommands(config: CommandsConfig, code: CommandsCode = contexts): Promise<RunningCommands> {
   const log = appLog("commands", config.HUB_LOG_LEVEL);
   const link = await connectNats({
     url: config.HUB_NATS_URL,
@@ -64,7 +67,7 @@ export async function startCommands(config: CommandsConfig): Promise<RunningComm
   });
   const pools = openPools(config, log);
   try {
-    const running = await startLanes(config, link, pools, log);
+    const running = await startLanes(config, { code, link, pools, log });
     return {
       over: running.over,
       async close() {
@@ -91,7 +94,14 @@ function openPools(config: CommandsConfig, log: Logger): Pools {
   };
 }
 
-async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, log: Logger): Promise<RunningCommands> {
+interface LanesParts {
+  readonly code: CommandsCode;
+  readonly link: NatsLink;
+  readonly pools: Pools;
+  readonly log: Logger;
+}
+
+async function startLanes(config: CommandsConfig, { code, link, pools, log }: LanesParts): Promise<RunningCommands> {
   const prefix = config.HUB_PREFIX;
   const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
   const hashes = await loadKeyedHashes(vault);
@@ -130,7 +140,7 @@ async function startLanes(config: CommandsConfig, link: NatsLink, pools: Pools, 
   const instances = await joinInstances(link, prefix);
   const kept: KeptLane[] = [];
   for (const [id, lane] of lanes) {
-    const context = contexts[contextOf(id)];
+    const context = code[contextOf(id)];
     const factsVersion = factsVersionOf(context.model);
     const beside = besideOf[contextOf(id)](lane);
     const whileLeading: KeepLaneOptions["whileLeading"] = (tail) => sign(lane, beside(tail));
@@ -163,7 +173,15 @@ const handOverMs = 8_000;
 /** How long those are told who still send to the former writer. */
 const lingerMs = 300;
 
-const contexts = {
+/** What the writers of each context understand. */
+export type CommandsCode = {
+  readonly [context in Context]: {
+    readonly model: ContextModel;
+    readonly commands: { readonly [kind: string]: CommandDefinition };
+  };
+};
+
+const contexts: CommandsCode = {
   accounts: { model: accountModel, commands: accountCommands },
   rooms: { model: roomModel, commands: roomCommands },
   content: { model: contentModel, commands: contentCommands },

@@ -4,6 +4,7 @@ import {
   CommitTail,
   decodeBeat,
   EpochOver,
+  FactsOfAnotherVersion,
   type Lane,
   LaneWriter,
   type LaneWriterOptions,
@@ -45,36 +46,52 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
   let isLed = false;
   let retryMs = firstRetryMs;
   let attempts = 0;
+  let isStrange = false;
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
         await laneTurn(options, stop.signal);
-        if (stop.signal.aborted) return;
-        attempts += 1;
-        current = await lead(options, writerIdOf(options.instances.self, attempts), stop.signal);
-        log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
-        isLed = true;
-        retryMs = firstRetryMs;
-        const beside = options.whileLeading?.(current.tail);
-        const reason = await current.lost;
-        isLed = false;
-        await beside?.close();
-        if (stop.signal.aborted) return;
-        log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
-        // Who has not heard of the new writer yet is told.
-        await pause(lingerMs, stop.signal);
-        await current.close();
-        current = undefined;
+        if (!stop.signal.aborted) await leadOnce();
       } catch (error) {
         if (stop.signal.aborted) return;
         if (error instanceof EpochOver) return options.onOver(error);
-        log.error({ err: error, lane: lane.id }, "could not take the lane over; tries again");
-        await pause(retryMs, stop.signal);
-        // Each try may throw out a writer that works: one that can't lead must not go on trying at that pace.
-        retryMs = Math.min(retryMs * 2, maxRetryMs);
+        await waitAfter(error);
       }
     }
+  }
+
+  /** Takes the lane over, and writes it until it is lost. */
+  async function leadOnce(): Promise<void> {
+    attempts += 1;
+    current = await lead(options, writerIdOf(options.instances.self, attempts), stop.signal);
+    log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
+    isLed = true;
+    isStrange = false;
+    retryMs = firstRetryMs;
+    const beside = options.whileLeading?.(current.tail);
+    const reason = await current.lost;
+    isLed = false;
+    await beside?.close();
+    if (stop.signal.aborted) return;
+    log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
+    // Who has not heard of the new writer yet is told.
+    await pause(lingerMs, stop.signal);
+    await current.close();
+    current = undefined;
+  }
+
+  async function waitAfter(error: unknown): Promise<void> {
+    if (error instanceof FactsOfAnotherVersion) {
+      // Nobody was thrown out by this try, so it may look again soon.
+      if (!isStrange) log.warn({ lane: lane.id }, `stands by: ${error.message}`);
+      isStrange = true;
+      return pause(standByMs, stop.signal);
+    }
+    log.error({ err: error, lane: lane.id }, "could not take the lane over; tries again");
+    await pause(retryMs, stop.signal);
+    // Each try may throw out a writer that works: one that can't lead must not go on trying at that pace.
+    retryMs = Math.min(retryMs * 2, maxRetryMs);
   }
 
   const running = run();
@@ -159,5 +176,7 @@ async function lead(
 const lingerMs = 1_000;
 /** Commands that came before the writer has read what it needs. */
 const maxEarly = 10_000;
+/** How often it looks whether tables of its version are served. */
+const standByMs = 250;
 const firstRetryMs = 250;
 const maxRetryMs = 10_000;

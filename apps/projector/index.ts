@@ -1,7 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel, downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/content";
-import { appendSteps, EpochOver, reactSteps, type Schema, schemaOf, type Vault } from "@connect-hub/domain/kernel";
+import {
+  appendSteps,
+  type ContextModel,
+  EpochOver,
+  reactSteps,
+  type Schema,
+  schemaOf,
+  type Vault,
+} from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
 import { connectNats, listLanes, type NatsLink, openLane } from "@connect-hub/jetstream";
@@ -24,13 +32,15 @@ export interface RunningProjectors {
   close(): Promise<void>;
 }
 
-const models = { accounts: accountModel, rooms: roomModel, content: contentModel };
+type ProjectorModels = { readonly [context in Context]: ContextModel };
+const ownModels: ProjectorModels = { accounts: accountModel, rooms: roomModel, content: contentModel };
 
 /**
  * Starts a projector for each lane of the log and each generation of its tables, and goes on doing so. Resolves when it is connected and the vault is open; the tables catch up
  * from there by themselves. Throws when there is no lane yet, or the vault's root key is not as it must be.
+ * @param models other than of this version only in tests
  */
-export async function startProjectors(config: ProjectorConfig): Promise<RunningProjectors> {
+export async function startProjectors(config: ProjectorConfig, models = ownModels): Promise<RunningProjectors> {
   const log = appLog("projector", config.HUB_LOG_LEVEL);
   const link = await connectNats({
     url: config.HUB_NATS_URL,
@@ -47,7 +57,7 @@ export async function startProjectors(config: ProjectorConfig): Promise<RunningP
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const { over, end } = untilOver();
-    const parts = { name, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
+    const parts = { name, models, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
     log.info({ lanes: lanes.map(({ lane }) => lane), name }, "projecting");
     const watches = await Promise.all(
       contexts.map((context) => watchContext(context, lanes, parts).then((watch) => [context, watch] as const)),
@@ -91,6 +101,7 @@ interface LaneEpoch {
 }
 
 interface Parts {
+  readonly models: ProjectorModels;
   /** Of this process, unlike any other's. */
   readonly name: string;
   readonly prefix: string;
@@ -102,7 +113,7 @@ interface Parts {
 }
 
 function watchContext(context: Context, lanes: readonly LaneEpoch[], parts: Parts): Promise<GenerationWatch> {
-  const model = models[context];
+  const model = parts.models[context];
   const pool = parts.pools[schemaOf[context]];
   const own = lanes.filter(({ lane }) => contextOf(lane) === context);
   return watchGenerations({
@@ -114,7 +125,7 @@ function watchContext(context: Context, lanes: readonly LaneEpoch[], parts: Part
 }
 
 function startOne({ lane, epoch }: LaneEpoch, generation: number, parts: Parts): Projector {
-  const { name, prefix, link, pools, vault, log, end } = parts;
+  const { models, name, prefix, link, pools, vault, log, end } = parts;
   const model = models[contextOf(lane)];
   const step = failpoint([
     ...projectSteps,

@@ -4,7 +4,14 @@ import type { Subject } from "./event.ts";
 import { type FactRef, type Facts, factRef, type Row, refOfRow, splitRef, type Table } from "./fact.ts";
 import type { ParkedMark } from "./parked.ts";
 import { pause } from "./pause.ts";
-import { type Checkpoint, type FactSource, FactsUnavailable, isOfLane, type Lane } from "./ports.ts";
+import {
+  type Checkpoint,
+  type FactSource,
+  FactsOfAnotherVersion,
+  FactsUnavailable,
+  isOfLane,
+  type Lane,
+} from "./ports.ts";
 import { RowCache } from "./rowCache.ts";
 import { ViewMarks } from "./viewMarks.ts";
 
@@ -182,8 +189,9 @@ export class FactView implements Facts {
   #refuseStrange(checkpoint: Checkpoint): void {
     const { lane, epoch = checkpoint.epoch, past = [], factsVersion = checkpoint.factsVersion } = this.#options;
     if (checkpoint.n === 0) return;
-    if (isOfLane({ epoch, past }, checkpoint) && factsVersion === checkpoint.factsVersion) return;
-    throw new FactsUnavailable(`the read tables of ${lane} are of another epoch or version`);
+    if (!isOfLane({ epoch, past }, checkpoint))
+      throw new FactsUnavailable(`the read tables of ${lane} are of another epoch`);
+    if (factsVersion !== checkpoint.factsVersion) throw new FactsOfAnotherVersion(lane);
   }
 
   #install(ref: FactRef, loaded: Row | null, asOf: number): void {

@@ -10,7 +10,7 @@ import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
 import { type FactRef, factRef } from "./fact.ts";
 import { factsVersionOf } from "./factsVersion.ts";
 import type { LaneWriter } from "./laneWriter.ts";
-import { VaultUnavailable } from "./ports.ts";
+import { FactsOfAnotherVersion, VaultUnavailable } from "./ports.ts";
 
 const ana = "00000000-0000-4000-8000-00000000000a";
 const bob = "00000000-0000-4000-8000-00000000000b";
@@ -230,10 +230,12 @@ describe("one lane's writer", () => {
     const { box, writer } = await boxWithRoom();
     await box.project();
     await writer.close();
-    await expect(startWriter(box, { factsVersion: "another" })).rejects.toMatchObject({ code: "TakeOverFailed" });
+    await expect(startWriter(box, { factsVersion: "another" })).rejects.toThrow(FactsOfAnotherVersion);
     const lane = { ...box.lane, epoch: "f".repeat(32) };
     await expect(startWriter(box, { lane })).rejects.toMatchObject({ code: "TakeOverFailed" });
-    const later = await startWriter(box, { factsVersion: factsVersionOf(roomModel) });
+    const lost: string[] = [];
+    const onLost = (reason: string) => void lost.push(reason);
+    const later = await startWriter(box, { factsVersion: factsVersionOf(roomModel), onLost });
     const { load } = box.source;
     Object.assign(box.source, {
       load: async (...asked: Parameters<typeof load>) => {
@@ -241,7 +243,10 @@ describe("one lane's writer", () => {
         return { ...loaded, checkpoint: { ...loaded.checkpoint, factsVersion: "newer" } };
       },
     });
-    expect(codeOf(await ask(later, post(box, "x")))).toBe("Unavailable");
+    const count = box.lane.commits.length;
+    expect(codeOf(await ask(later, post(box, "x")))).toBe("LaneMoved");
+    expect(lost).toEqual([expect.stringContaining("another version")]);
+    expect(box.lane.commits).toHaveLength(count);
   });
 
   test("it takes over a lane whose earlier commits are of another epoch, and goes on with hash, term and facts", async () => {

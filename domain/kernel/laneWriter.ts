@@ -16,7 +16,7 @@ import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
 import { pause } from "./pause.ts";
 import { isOfLane, type PendingCommand, pendingCommand } from "./pendingCommand.ts";
-import { EpochOver } from "./ports.ts";
+import { EpochOver, FactsOfAnotherVersion } from "./ports.ts";
 import { publishFrames } from "./publishFrames.ts";
 import { stepSent } from "./steps.ts";
 import { checkClock, type Taken, TakeOverFailed, takeOver, type WriterPosition } from "./takeOver.ts";
@@ -61,7 +61,7 @@ export class LaneWriter {
     this.#timers = [
       setInterval(() => this.#beat(), options.beatMs ?? 1_000),
       setInterval(() => void this.#moveFloor(), floorPollMs),
-      setInterval(() => void this.#checkClock(), clockCheckMs),
+      setInterval(() => void this.#checkStanding(), standingCheckMs),
     ];
     this.#beat();
   }
@@ -270,6 +270,7 @@ export class LaneWriter {
 
   /** What is no known trouble of a dependency is a bug: reported, and only this command suffers. */
   #refusalFor(error: unknown): Refusal {
+    this.#endIfReplaced(error);
     const known = refusalOf(error);
     if (known === undefined) this.#options.onBug(error);
     return known ?? { code: "Internal" };
@@ -282,10 +283,20 @@ export class LaneWriter {
   }
 
   async #moveFloor(): Promise<void> {
-    if (this.#view.floor < this.#view.head || this.#view.hasParked) await this.#view.load([]).catch(() => undefined);
+    if (this.#view.floor < this.#view.head || this.#view.hasParked) await this.#lookAtTables();
   }
 
-  async #checkClock(): Promise<void> {
+  async #lookAtTables(): Promise<void> {
+    await this.#view.load([]).catch((error: unknown) => this.#endIfReplaced(error));
+  }
+
+  /** Tables of another version are served since: a writer of that version is to have the lane. */
+  #endIfReplaced(error: unknown): void {
+    if (error instanceof FactsOfAnotherVersion) this.#end(error.message);
+  }
+
+  async #checkStanding(): Promise<void> {
+    await this.#lookAtTables();
     await checkClock(this.#options.lane, this.#options.now).catch((error: unknown) => {
       const mustEnd = error instanceof TakeOverFailed || error instanceof EpochOver;
       if (mustEnd) this.#end(error.message);
@@ -308,5 +319,5 @@ export class LaneWriter {
 
 const busy = { refused: { code: "Busy" } } as const;
 const floorPollMs = 250;
-const clockCheckMs = 10_000;
+const standingCheckMs = 10_000;
 const drainMs = 5_000;

@@ -110,6 +110,15 @@ export class FactsUnavailable extends Error {
   readonly code = "FactsUnavailable";
 }
 
+/** The read tables that are served were filled by another version of the code: this one decides nothing by them. */
+export class FactsOfAnotherVersion extends FactsUnavailable {
+  constructor(lane: LaneId) {
+    super(
+      `the read tables of ${lane} were filled by another version of the code; docs/upgrade.md says what comes when`,
+    );
+  }
+}
+
 /** A key of the vault: 32 bytes. */
 export interface VaultKey {
   readonly id: string;

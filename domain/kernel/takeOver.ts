@@ -3,7 +3,7 @@ import { type Commit, type CommitHead, decodeCommit, encodeCommit, hashCommit } 
 import { closedFor } from "./epochBegan.ts";
 import type { ContextModel } from "./event.ts";
 import { FactView, type FactViewOptions } from "./factView.ts";
-import { type Checkpoint, type FactSource, isOfLane, type Lane, type Vault } from "./ports.ts";
+import { type Checkpoint, type FactSource, FactsOfAnotherVersion, isOfLane, type Lane, type Vault } from "./ports.ts";
 import type { AppendStep, Step } from "./steps.ts";
 import { TailReader } from "./tailReader.ts";
 
@@ -157,11 +157,7 @@ function refuseStrangeTables(checkpoint: Checkpoint, last: number, { lane, facts
       `the read tables stand at ${checkpoint.epoch}:${checkpoint.n}, but ${lane.id} at ${lane.epoch}:${last}; rebuild them`,
     );
   }
-  if (factsVersion !== undefined && checkpoint.factsVersion !== factsVersion) {
-    throw new TakeOverFailed(
-      `the read tables of ${lane.id} were filled by another version; rebuild them with this one`,
-    );
-  }
+  if (factsVersion !== undefined && checkpoint.factsVersion !== factsVersion) throw new FactsOfAnotherVersion(lane.id);
 }
 
 /**
