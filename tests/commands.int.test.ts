@@ -1,7 +1,7 @@
 import { type RunningCommands, readCommandsConfig, startCommands } from "@connect-hub/commands";
-import { type Command, type CommandReply, derivedId, subjects } from "@connect-hub/domain/kernel";
+import { type Command, type CommandReply, decodeCommit, derivedId, subjects } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
-import { type CommandSender, commandSender } from "@connect-hub/jetstream";
+import { type CommandSender, commandSender, openLane, systemCommands } from "@connect-hub/jetstream";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type FreshBox, freshBox } from "./support/freshBox.ts";
 
@@ -38,6 +38,8 @@ async function send(lane: LaneId, one: Command): Promise<CommandReply> {
   }
 }
 
+const fail = (what: string) => expect.unreachable(what);
+
 describe("the commands app on real servers", () => {
   test("registers, signs in, and tells the same token to a repeated sign-in", async () => {
     const credentials = { email: "ana@example.org", password: "correct horse" };
@@ -63,6 +65,21 @@ describe("the commands app on real servers", () => {
     expect(replies.map((reply) => "ok" in reply && reply.ok)).toEqual(
       Array.from({ length: 100 }, (_, i) => ({ room, s: i + 2, m: i + 1 })),
     );
+  });
+
+  test("take from the system what reactors send, in its name, and nothing else", async () => {
+    const lanes = [await openLane(box.link, { prefix: box.prefix, id: "rooms.0" })];
+    const system = systemCommands(box.link, { prefix: box.prefix, lanes, actor: "system", onMalformed: fail });
+    await box.nextBeat("rooms.0");
+    const file = "00000000-0000-4000-8000-000000000009";
+    // Whatever it says of who it is: by this way comes the system alone.
+    const voided = command("voidClaim", ana, room, { room, file });
+    expect(await system.send("rooms.0", voided)).toMatchObject({ ok: expect.anything() });
+    const last = decodeCommit((await lanes[0]?.readAt(await lanes[0].lastNumber()))?.bytes ?? new Uint8Array());
+    expect(last.entries[0]?.key).toEqual({ actor: "system", id: voided.key.id });
+    const posted = command("postMessage", ana, room, { room, text: "x" });
+    expect(await system.send("rooms.0", posted)).toEqual({ refused: { code: "NotAllowed" } });
+    system.close();
   });
 
   test("the lanes of one that leaves are another's at once", async () => {

@@ -1,3 +1,4 @@
+export * from "./appendSurely.ts";
 export * from "./beat.ts";
 export * from "./candidates.ts";
 export * from "./change.ts";
