@@ -23,6 +23,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   node: async () => (await import("./commands/node.ts")).registerNode,
   files: async () => (await import("./commands/files.ts")).registerFiles,
   events: async () => (await import("./commands/events.ts")).registerEvents,
+  room: async () => (await import("./commands/room.ts")).registerRoom,
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
   projections: async () => (await import("./commands/projections.ts")).registerProjections,
   doctor: async () => (await import("./commands/doctor.ts")).registerDoctor,

@@ -10,7 +10,7 @@ import { readOrMakeSigningKey } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { writeConnections } from "../../apps/hub/box/connections.ts";
 import { exitCodes } from "../../apps/hub/exitCodes.ts";
-import { bareSocket, newKey } from "../support/bareSocket.ts";
+import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest } from "../support/chat.ts";
 import { runHub } from "../support/runHub.ts";
 
@@ -20,6 +20,7 @@ let dataDir: string;
 let chat: ChatUnderTest;
 let room: string;
 let publicKey: string;
+let socket: BareSocket;
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "connect-hub-proof-"));
@@ -44,20 +45,21 @@ beforeAll(async () => {
   await chat.startProjector();
   const edge = await chat.startEdge();
   const ada = await chat.person(edge, "ada");
-  const socket = await bareSocket(edge.url, ada.session.token);
-  const ask = async (m: string, d: object) => {
-    const { ok } = (await socket.ask({ m, d, k: newKey() })) as { ok: { room: string } };
-    return ok;
-  };
+  socket = await bareSocket(edge.url, ada.session.token);
   room = (await ask("createRoom", { name: "Engine" })).room;
   for (let k = 1; k <= 5; k++) await ask("postMessage", { room, text: `number ${k}` });
-  socket.close();
 });
 afterAll(async () => {
+  socket?.close();
   await chat?.close();
   rmSync(dataDir, { recursive: true });
 });
 
+const ask = async (m: string, d: object): Promise<{ room: string }> => {
+  const { ok, err } = await socket.ask({ m, d, k: newKey() });
+  expect(err).toBeUndefined();
+  return ok as { room: string };
+};
 const hub = (...args: string[]) => runHub(dataDir, ...args);
 const headsOf = async (lane: string): Promise<SignedHead[]> =>
   JSON.parse((await hub("events", "heads", "--lane", lane, "--json")).said);
@@ -247,4 +249,41 @@ test("the digest of any position is what the tables held there", async () => {
   expect(beyond).toMatchObject({ code: exitCodes.badSettingOrUsage });
   expect(beyond.complaints).toContain("rooms.0 has no commit 1000000: its last one is");
   expect((await hub("digest", "--at", "yesterday")).complaints).toContain('"yesterday" names no place in the log');
+});
+
+test("a room is shown as it was at any event and at any instant, also what was deleted and erased later", async () => {
+  const show = async (...args: string[]) => JSON.parse((await hub("room", "show", room, "--json", ...args)).said);
+  const then = await show("--at", "4");
+  expect(then).toMatchObject({ room, s: 4, name: "Engine", type: "group" });
+  expect(then.members).toMatchObject([{ role: "owner", joinedS: 1 }]);
+  expect(then.messages.map(({ text }: { text: string }) => text)).toEqual([null, "number 1", "number 2", "number 3"]);
+  expect(await show("--at", then.at)).toEqual(then);
+  await ask("renameRoom", { room, name: "Boiler" });
+  await ask("editMessage", { room, message: 3, text: "changed" });
+  await ask("deleteMessage", { room, message: 4 });
+  const now = await show();
+  expect(now).toMatchObject({ s: 9, name: "Boiler" });
+  expect(now.messages.slice(2, 4)).toMatchObject([
+    { text: "changed", status: "edited", erased: false },
+    { text: null, status: "deleted", erased: false },
+  ]);
+  expect(await show("--at", "4")).toEqual(then);
+  const text = (await hub("room", "show", room, "--at", "8")).said;
+  expect(text).toContain("number 3");
+  expect(text).toContain("changed (edited)");
+  expect(text).toContain("ada");
+  for (const [args, what] of [
+    [[room, "--at", "99"], `has no event 99: its last one is 9.`],
+    [[room, "--at", "2020-01-01"], "is not there at 2020-01-01T00:00:00.000Z."],
+    [[newKey()], "is not on the log."],
+    [[room, "--at", "0"], "a whole number from 1 on"],
+  ] as const) {
+    const refused = await hub("room", "show", ...args);
+    expect(refused).toMatchObject({ code: exitCodes.badSettingOrUsage });
+    expect(refused.complaints).toContain(what);
+  }
+  // Who closes their account takes the keys of what they are with them; what they wrote is erased once those keys are.
+  const pool = openPool(chat.box.databaseUrl, { name: "test", max: 1 });
+  await pool.query("delete from vault.keys where name like 'body:%'").finally(() => pool.end());
+  expect((await show("--at", "4")).messages[1]).toMatchObject({ text: null, erased: true, status: "sent" });
 });
