@@ -40,7 +40,12 @@ export interface Person {
 
 /** What each query answers. */
 export interface QueryAnswers {
-  readonly rooms: { readonly rooms: readonly RoomState[]; readonly version: number };
+  /** `parked`: rooms that the asker may be in, and that can't be read at present; left out when there are none. */
+  readonly rooms: {
+    readonly rooms: readonly RoomState[];
+    readonly version: number;
+    readonly parked?: readonly string[];
+  };
   /** `more`: whether there are further events on that side. `epoch`: of the room's lane, for cursors. */
   readonly history: {
     readonly events: readonly RoomEvent[];
@@ -53,7 +58,8 @@ export interface QueryAnswers {
     readonly members: readonly (Person & { readonly role: Role })[];
     readonly more: boolean;
   };
-  readonly people: { readonly people: readonly Person[] };
+  /** `parked`: those of whom nothing can be read at present; left out when there are none. In `members` they have no name. */
+  readonly people: { readonly people: readonly Person[]; readonly parked?: readonly string[] };
   readonly findPerson: Person;
 }
 

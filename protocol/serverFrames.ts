@@ -52,13 +52,17 @@ export const HelloFrame = z.object({
     limits: z.record(z.string(), z.number()),
   }),
 });
-/** The answer to `auth`: who the socket speaks for, and the rooms; `version` goes up when the set of rooms changes. */
+/**
+ * The answer to `auth`: who the socket speaks for, and the rooms; `version` goes up when the set of rooms changes. `parked`: rooms that
+ * the user may be in, and that can't be read at present (`Parked`).
+ */
 export const ReadyFrame = z.object({
   ready: z.object({
     user: z.object({ id: z.string(), name: z.nullable(z.string()) }),
     rooms: z.array(RoomState),
     version: z.int(),
     position: z.string(),
+    parked: z.optional(z.array(z.string())),
   }),
 });
 const WireErrorShape = z.custom<WireError>(
@@ -72,9 +76,12 @@ const ErrFrame = z.object({ i: z.optional(z.int()), err: WireErrorShape });
 export const HeartbeatAnswer = z.object({
   hb: z.object({ n: z.int(), version: z.int(), heads: z.record(z.string(), Cursor) }),
 });
-/** After a resume, for each room: whether all missed events were sent, and where the room stands. */
+/**
+ * After a resume, for each room: whether all missed events were sent, and where the room stands. `parked`: it can't be read at present
+ * and nothing of it is sent; to be resumed again later, from the cursor that the client has.
+ */
 export const ResumedFrame = z.object({
-  resumed: z.record(z.string(), z.tuple([z.enum(["ok", "reset"]), z.string(), z.int()])),
+  resumed: z.record(z.string(), z.tuple([z.enum(["ok", "reset", "parked"]), z.string(), z.int()])),
 });
 /** The user came into a room. Its events after `room.s` follow. */
 export const RoomFrame = z.object({ room: RoomState });

@@ -11,6 +11,7 @@ import {
   factRef,
   followLane,
   type LaneFollower,
+  type ParkedMark,
   subjects,
   type Vault,
 } from "@connect-hub/domain/kernel";
@@ -109,6 +110,14 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
     }
   }
 
+  /** Nobody knows any more who is in the room, or whether the account's sessions hold. */
+  function onParked(mark: ParkedMark): void {
+    const { kind, id, from, type, reason } = mark;
+    log.error({ kind, id, from, type, reason }, "parked: this subject can't be read until it is mended");
+    if (kind === "room") feeds.interrupt(id);
+    if (kind === "account") for (const connection of options.sockets.ofUser(id)) connection.end("Parked");
+  }
+
   function onTakeOver(commit: Commit): void {
     if (commit.entries.length === 0) known.heard(commit);
   }
@@ -121,6 +130,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
       source,
       vault,
       ...by[context],
+      onParked,
       onTrouble(error) {
         log.warn({ err: error, lane: id }, "the follower tries again");
         if (error instanceof EpochOver) end(error);

@@ -1,3 +1,4 @@
+import { SubjectParked } from "@connect-hub/domain/kernel";
 import { limits } from "@connect-hub/domain/values";
 import type { Cursor, RoomState } from "@connect-hub/protocol";
 import type { Connection } from "./connection.ts";
@@ -17,7 +18,7 @@ export interface JoinSources {
 }
 
 /** What became of a room that a client wants to go on with. */
-export type Resumed = readonly ["ok" | "reset", epoch: string, s: number];
+export type Resumed = readonly ["ok" | "reset" | "parked", epoch: string, s: number];
 
 const reachTimeoutMs = 3_000;
 
@@ -26,7 +27,8 @@ export function announceRoom(connection: Connection, room: string, sources: Join
   return inTurn(connection, room, async () => {
     if (!connection.isOpen || connection.readers.has(room)) return;
     const held = await heldRoom(connection, room, sources);
-    if (held === undefined) return;
+    // Who asks for the rooms is told which of them are parked.
+    if (held === undefined || held === "parked") return;
     connection.tell({ room: held.state });
     releaseRoom(connection, held, sources);
   });
@@ -41,6 +43,7 @@ export function resumeRoom(connection: Connection, room: string, cursor: Cursor,
     const wasIn = connection.readers.has(room);
     const held = await heldRoom(connection, room, sources);
     if (held === undefined) connection.tell({ left: { r: room } });
+    else if (held === "parked") connection.tell({ resumed: { [room]: ["parked", ...cursor] satisfies Resumed } });
     else {
       if (!wasIn) connection.tell({ room: held.state });
       await finishResume(connection, held, cursor, sources);
@@ -91,21 +94,38 @@ export function dropRoom(connection: Connection, reader: Reader, { feeds }: Join
   connection.headsTold.delete(reader.room);
 }
 
-/** Waits until the follower has everything that was published in the room before it was held. Throws `Refused`. */
-export async function reachHeld(reader: Reader, { lanes }: JoinSources): Promise<void> {
-  const n = await reader.since;
-  if (!(await lanes.ofRoom(reader.room).reached(n, reachTimeoutMs))) throw new Refused("Unavailable");
+/**
+ * Waits until the follower has everything that was published in the room before it was held; false when the room is parked. Throws
+ * `Refused`.
+ */
+export async function canBeReached(reader: Reader, { lanes }: JoinSources): Promise<boolean> {
+  try {
+    const n = await reader.since;
+    if (!(await lanes.ofRoom(reader.room).reached(n, reachTimeoutMs))) throw new Refused("Unavailable");
+    return true;
+  } catch (error) {
+    if (error instanceof SubjectParked) return false;
+    throw error;
+  }
 }
 
-/** Holds the room; undefined, and dropped, if the user is not in it. */
-async function heldRoom(connection: Connection, room: string, sources: JoinSources): Promise<HeldRoom | undefined> {
+/** Holds the room; undefined, and dropped, if the user is not in it; dropped too if it is parked. */
+async function heldRoom(
+  connection: Connection,
+  room: string,
+  sources: JoinSources,
+): Promise<HeldRoom | "parked" | undefined> {
   for (;;) {
     const reader = holdRoom(connection, room, sources);
-    await reachHeld(reader, sources);
-    const [state] = await statesIn([room], connection.user, sources.lanes);
+    if (!(await canBeReached(reader, sources))) {
+      dropRoom(connection, reader, sources);
+      return "parked";
+    }
+    const { states, parked } = await statesIn([room], connection.user, sources.lanes);
+    const [state] = states;
     if (state === undefined) {
       dropRoom(connection, reader, sources);
-      return undefined;
+      return parked.length > 0 ? "parked" : undefined;
     }
     if (!isOfFormerMembership({ reader, state })) return { reader, state };
   }

@@ -66,8 +66,8 @@ const answers: Answerers = {
   async rooms(_, user, sources) {
     const { lanes } = sources;
     const version = await roomSetVersion(user, lanes);
-    const rooms = await statesIn(await candidateRooms(user, sources), user, lanes);
-    return { answer: { rooms, version }, from: lanes.rooms };
+    const { states, parked } = await statesIn(await candidateRooms(user, sources), user, lanes);
+    return { answer: { rooms: states, version, ...(parked.length > 0 && { parked }) }, from: lanes.rooms };
   },
 
   async history({ room, before, after, limit = limits.historyPage }, user, { lanes, readRows }) {
@@ -109,17 +109,17 @@ const answers: Answerers = {
           page.map(({ id }) => id),
           lanes.accounts,
         )
-      ).map(({ id, name }) => [id, name]),
+      ).people.map(({ id, name }) => [id, name]),
     );
     const members = page.map(({ id, role }) => ({ id, role, name: names.get(id) ?? "" }));
     const more = present.length > limit || last !== undefined;
     return { answer: { members, more }, from: [follower, lanes.accounts] };
   },
 
-  people: async ({ ids }, _, { lanes }) => ({
-    answer: { people: await peopleOf(ids, lanes.accounts) },
-    from: [lanes.accounts],
-  }),
+  async people({ ids }, _, { lanes }) {
+    const { people, parked } = await peopleOf(ids, lanes.accounts);
+    return { answer: { people, ...(parked.length > 0 && { parked }) }, from: [lanes.accounts] };
+  },
 
   async findPerson({ email }, user, { lanes, hashes, admitSearch }) {
     await admitSearch(user);
@@ -127,18 +127,25 @@ const answers: Answerers = {
     const ref = factRef("emails", emailHashOf(hashes, email));
     await knowFacts(lanes.accounts, [ref]);
     const found = rowAt(view, ref);
-    const [person] = found === null ? [] : await peopleOf([String(found.user_id)], lanes.accounts);
+    const [person] = found === null ? [] : (await peopleOf([String(found.user_id)], lanes.accounts)).people;
     if (person === undefined) throw new Refused("PersonNotFound");
     return { answer: person, from: [lanes.accounts] };
   },
 };
 
-/** The people with these ids, those that exist and have not been erased. */
-async function peopleOf(ids: readonly string[], accounts: LaneFollower): Promise<Person[]> {
+/** The people with these ids, those that exist and have not been erased; `parked` are those of whom nothing can be read. */
+async function peopleOf(ids: readonly string[], accounts: LaneFollower) {
   const refs = ids.map((id) => factRef("users", id));
   await knowFacts(accounts, refs);
-  return refs.flatMap((ref) => {
-    const row = rowAt(accounts.view, ref);
-    return row === null || row.name === null ? [] : [{ id: String(row.id), name: String(row.name) }];
-  });
+  const people: Person[] = [];
+  const parked: string[] = [];
+  for (const id of ids) {
+    if (accounts.view.isParked({ kind: "account", id })) {
+      parked.push(id);
+      continue;
+    }
+    const row = rowAt(accounts.view, factRef("users", id));
+    if (row !== null && row.name !== null) people.push({ id: String(row.id), name: String(row.name) });
+  }
+  return { people, parked };
 }

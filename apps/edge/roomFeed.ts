@@ -42,6 +42,8 @@ export interface RoomFeed {
   /** Sends what was kept after event `s`, and lets it run live. Its history begins at event `from`. */
   release(reader: Reader, s: number, from: number): void;
   stop(reader: Reader): void;
+  /** Stops all readers, and tells them that something was lost. */
+  interrupt(): void;
   drop(reader: Reader): void;
 }
 
@@ -195,6 +197,12 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       held.delete(reader);
       if (reader.phase !== "gone") reader.phase = "stopped";
       reader.held = [];
+    },
+    interrupt() {
+      for (const reader of [...readers.values()]) {
+        this.stop(reader);
+        if (reader.phase === "stopped") reader.socket.resync(room);
+      }
     },
     drop(given) {
       const reader = given as OwnReader;

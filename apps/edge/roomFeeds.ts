@@ -22,6 +22,8 @@ export interface RoomFeeds {
   stop(reader: Reader): void;
   drop(reader: Reader): void;
   live(room: string, frame: RoomFrame): void;
+  /** Stops the room for all who read it; a resume tells them whether it can be had again. */
+  interrupt(room: string): void;
   /** Whether anybody here reads the room. */
   has(room: string): boolean;
   /** Each event of the log, in order. */
@@ -70,6 +72,7 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
     release: (reader, s, from) => feedOf.get(reader)?.release(reader, s, from),
     stop: (reader) => feedOf.get(reader)?.stop(reader),
     drop: (reader) => feedOf.get(reader)?.drop(reader),
+    interrupt: (room) => feeds.get(room)?.interrupt(),
     live: (room, frame) => take(room, (sequence) => sequence.live(frame)),
     has: (room) => feeds.has(room),
     logged(event, n) {

@@ -49,7 +49,7 @@ test("facts from tables that are ahead wait until the follower is as far", async
   const { follower, lanes, hear } = await behindTheTables();
   const reads = [
     roomState(lanes, room, ada).then(({ s }) => s),
-    statesIn([room], ada, lanes).then(([state]) => state?.s),
+    statesIn([room], ada, lanes).then(({ states }) => states[0]?.s),
     roomSetVersion(ada, lanes),
   ];
   const heads = Promise.all(reads.map((read) => read.then(() => follower.view.head >= follower.view.floor)));

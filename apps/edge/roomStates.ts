@@ -1,4 +1,4 @@
-import { epoch8, type FactRef, factRef, type LaneFollower, type Row } from "@connect-hub/domain/kernel";
+import { epoch8, type FactRef, factRef, type LaneFollower, type Row, SubjectParked } from "@connect-hub/domain/kernel";
 import type { Role, RoomType } from "@connect-hub/domain/values";
 import type { RoomState } from "@connect-hub/protocol";
 import { type EdgeLanes, knowFacts, knowFactsOf, rowAt } from "./edgeLanes.ts";
@@ -20,8 +20,16 @@ export async function candidateRooms(user: string, { recent, roomIdsOf }: RoomSo
   return [...new Set([...before, ...(await roomIdsOf(user)), ...recent.roomsOf(user)])];
 }
 
-/** Those of the rooms that the person is in, as of the followers' heads. Throws as `knowFactsOf`. */
-export async function statesIn(ids: readonly string[], user: string, lanes: EdgeLanes): Promise<readonly RoomState[]> {
+/** Rooms as one person sees them. */
+export interface RoomsSeen {
+  /** Those that the person is in. */
+  readonly states: readonly RoomState[];
+  /** Those that are parked, so that nobody can tell. */
+  readonly parked: readonly string[];
+}
+
+/** These rooms as the person sees them, as of the followers' heads. Throws as `knowFactsOf`. */
+export async function statesIn(ids: readonly string[], user: string, lanes: EdgeLanes): Promise<RoomsSeen> {
   const wanted = new Map<LaneFollower, FactRef[]>();
   for (const id of ids) {
     const follower = lanes.ofRoom(id);
@@ -30,7 +38,18 @@ export async function statesIn(ids: readonly string[], user: string, lanes: Edge
     wanted.set(follower, refs);
   }
   await knowFactsOf(wanted);
-  return ids.flatMap((id) => stateAt(lanes.ofRoom(id), id, user) ?? []);
+  const states: RoomState[] = [];
+  const parked: string[] = [];
+  for (const id of ids) {
+    try {
+      const state = stateAt(lanes.ofRoom(id), id, user);
+      if (state !== undefined) states.push(state);
+    } catch (error) {
+      if (!(error instanceof SubjectParked)) throw error;
+      parked.push(id);
+    }
+  }
+  return { states, parked };
 }
 
 /** The version of the set of a person's rooms. Throws as `knowFactsOf`. */
@@ -40,7 +59,7 @@ export async function roomSetVersion(user: string, lanes: EdgeLanes): Promise<nu
   return versions.reduce((total, { follower, ref }) => total + Number(rowAt(follower.view, ref)?.version ?? 0), 0);
 }
 
-/** The room as its member sees it, as of the follower's head. Throws `Refused` (`RoomNotFound`) and as `knowFactsOf`. */
+/** The room as its member sees it, as of the follower's head. Throws `Refused` (`RoomNotFound`), `SubjectParked` and as `knowFactsOf`. */
 export async function roomState(lanes: EdgeLanes, room: string, user: string): Promise<RoomState> {
   const follower = lanes.ofRoom(room);
   await knowFacts(follower, refsOf(room, user));
@@ -49,7 +68,7 @@ export async function roomState(lanes: EdgeLanes, room: string, user: string): P
   return state;
 }
 
-/** Needs the facts to be known. Undefined when the person is not in the room. */
+/** Needs the facts to be known. Throws `SubjectParked`. Undefined when the person is not in the room. */
 function stateAt(follower: LaneFollower, id: string, user: string): RoomState | undefined {
   const [room, membership] = refsOf(id, user).map((ref) => rowAt(follower.view, ref));
   return room && membership ? stateOf(follower, room, membership) : undefined;

@@ -1,6 +1,7 @@
 import { type AuthFrame, type Cursor, readCursors } from "@connect-hub/protocol";
 import type { Connection } from "./connection.ts";
 import {
+  canBeReached,
   dropRoom,
   finishResume,
   type HeldRoom,
@@ -8,7 +9,6 @@ import {
   inTurn,
   isOfFormerMembership,
   type JoinSources,
-  reachHeld,
   releaseRoom,
 } from "./joinRooms.ts";
 import { Refused } from "./refusals.ts";
@@ -36,14 +36,15 @@ export async function signIn(
   sockets.add(connection);
   if (!sessionHolds(who, lanes)) throw new Refused("SessionEnded");
   await lanes.fresh(lanes.rooms);
-  const held = await heldRooms(connection, sources);
+  const { held, parked } = await heldRooms(connection, sources);
   connection.version = await roomSetVersion(who.user, lanes);
   if (!connection.isOpen) return;
   const { version } = connection;
   const rooms = [...held.values()].map(({ state }) => state);
   const position = lanes.position(lanes.all);
   connection.signedIn();
-  connection.tell({ ready: { user: { id: who.user, name: who.name }, rooms, version, position } });
+  const some = parked.length > 0 && { parked };
+  connection.tell({ ready: { user: { id: who.user, name: who.name }, rooms, version, position, ...some } });
   await goOn(connection, held, read.cursors, sources);
 }
 
@@ -51,14 +52,17 @@ export async function signIn(
 async function heldRooms(
   connection: Connection,
   sources: JoinSources & RoomSources,
-): Promise<ReadonlyMap<string, HeldRoom>> {
+): Promise<{ readonly held: ReadonlyMap<string, HeldRoom>; readonly parked: readonly string[] }> {
+  const parked = new Set<string>();
   const rooms = new Map<string, HeldRoom>();
   let ids = await candidateRooms(connection.user, sources);
   while (ids.length > 0 && connection.isOpen) {
     for (const id of ids) rooms.delete(id);
     const readers = new Map(ids.map((id) => [id, holdRoom(connection, id, sources)]));
-    await Promise.all([...readers.values()].map((reader) => reachHeld(reader, sources)));
-    for (const state of await statesIn(ids, connection.user, sources.lanes)) {
+    await Promise.all([...readers.values()].map((reader) => canBeReached(reader, sources)));
+    const seen = await statesIn(ids, connection.user, sources.lanes);
+    for (const id of seen.parked) parked.add(id);
+    for (const state of seen.states) {
       const reader = readers.get(state.id);
       if (reader !== undefined) rooms.set(state.id, { reader, state });
     }
@@ -68,7 +72,7 @@ async function heldRooms(
       return held !== undefined && isOfFormerMembership(held);
     });
   }
-  return rooms;
+  return { held: rooms, parked: [...parked] };
 }
 
 /** Rooms of which nothing is missing run live at once, the others one after another in the order of the client. */

@@ -41,6 +41,8 @@ export interface ConnectOptions extends ClientListener {
   readonly cursors?: Readonly<Record<string, Cursor>>;
   /** How many of the newest events of a room are loaded when it is new to the client or was reset; default 50. */
   readonly history?: number;
+  /** How long to wait at least before rooms that can't be read at present are looked at again, in milliseconds; default 5,000. */
+  readonly parkedMs?: number;
   /** For jitter and tests: 0 ≤ x < 1. */
   readonly random?: () => number;
 }

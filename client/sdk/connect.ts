@@ -33,6 +33,7 @@ export function connect(options: ConnectOptions): Client {
   let user: ReadyFrame["ready"]["user"] | undefined;
   let version = 0;
   let beats = 0;
+  let again: ReturnType<typeof setTimeout> | undefined;
   let resumed: Readonly<Record<string, Cursor>> = {};
 
   const box = outbox((text) => line.send(text), random, {
@@ -62,8 +63,10 @@ export function connect(options: ConnectOptions): Client {
     tracks.loaded(room, s, events);
   }
 
-  function setRooms(states: readonly RoomState[]): void {
-    const ids = new Set(states.map((state) => state.id));
+  function setRooms(states: readonly RoomState[], parked: readonly string[] = []): void {
+    const ids = new Set([...states.map((state) => state.id), ...parked]);
+    for (const room of parked) tracks.parked(room);
+    if (parked.length > 0) lookAgain();
     const known = new Set([...rooms.keys(), ...Object.keys(tracks.cursors())]);
     for (const room of known) if (!ids.has(room)) leave(room);
     for (const state of states) {
@@ -78,11 +81,20 @@ export function connect(options: ConnectOptions): Client {
     options.onLeft?.(room);
   }
 
+  /** Some rooms can't be read at present: in a while that may be over. */
+  function lookAgain(): void {
+    const look = (): void => {
+      again = undefined;
+      void refreshRooms();
+    };
+    again ??= setTimeout(look, (options.parkedMs ?? parkedMs) * (1 + random()));
+  }
+
   async function refreshRooms(): Promise<void> {
     const answer = await unlessRefused(query("rooms", {}));
     if (answer === undefined) return;
     version = answer.version;
-    setRooms(answer.rooms);
+    setRooms(answer.rooms, answer.parked);
     for (const state of answer.rooms) tracks.enter(state);
   }
 
@@ -112,7 +124,7 @@ export function connect(options: ConnectOptions): Client {
         version = frame.version;
         firstPosition = frame.position;
         told(frame.position);
-        setRooms(frame.rooms);
+        setRooms(frame.rooms, frame.parked);
         box.online(line.hello?.limits.inFlight ?? limits.inFlight);
         tracks.ready(frame.rooms, resumed);
       },
@@ -125,7 +137,10 @@ export function connect(options: ConnectOptions): Client {
             if (answer.version !== version) void refreshRooms();
           },
           resumed(answers) {
-            for (const [room, [answer, epoch, s]] of Object.entries(answers)) tracks.resumed(room, answer, epoch, s);
+            for (const [room, [answer, epoch, s]] of Object.entries(answers)) {
+              tracks.resumed(room, answer, epoch, s);
+              if (answer === "parked") lookAgain();
+            }
           },
           room(state) {
             rooms.set(state.id, state);
@@ -138,7 +153,10 @@ export function connect(options: ConnectOptions): Client {
       heartbeat: () => ++beats,
       state(state, error) {
         if (state === "waiting") box.offline();
-        if (state === "closed") box.close(error ?? new HubError("ClientClosed"));
+        if (state === "closed") {
+          clearTimeout(again);
+          box.close(error ?? new HubError("ClientClosed"));
+        }
         options.onState?.(state, error);
       },
     },
@@ -173,6 +191,9 @@ export function connect(options: ConnectOptions): Client {
     close: () => line.close(),
   };
 }
+
+/** As long as `Parked` says in the table of errors. */
+const parkedMs = 5_000;
 
 async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
   try {

@@ -168,3 +168,34 @@ test("whatever is lost, doubled or late on the way: each event once, in order, w
     }),
   );
 });
+
+describe("a room that can't be read at present", () => {
+  test("keeps what was delivered, and goes on behind it when it is found again", () => {
+    const { tracks, seen, asked, resets } = liveAt(3);
+    tracks.resync([room]);
+    tracks.resumed(room, "parked", epoch, 3);
+    tracks.resync([room]);
+    tracks.heads({ [room]: [epoch, 5] });
+    expect(asked).toEqual([{ [room]: [epoch, 3] }]);
+    tracks.enter(state(5));
+    expect(asked).toEqual([{ [room]: [epoch, 3] }, { [room]: [epoch, 3] }]);
+    tracks.events(span(4, 5));
+    tracks.resumed(room, "ok", epoch, 5);
+    expect([seen, resets]).toEqual([[4, 5], []]);
+  });
+
+  test("is asked for also where nothing of it was known, or it was just being loaded, and begins anew", () => {
+    for (const isLoading of [false, true]) {
+      const { tracks, asked, loads, seen } = recorded();
+      if (isLoading) tracks.ready([state(4)], {});
+      tracks.parked(room);
+      tracks.loaded(room, 4, span(1, 4));
+      tracks.enter(state(5));
+      expect(asked).toEqual([{ [room]: ["00000000", isLoading ? 4 : 0] }]);
+      tracks.resumed(room, "reset", epoch, 5);
+      expect(loads.at(-1)).toBe(5);
+      tracks.loaded(room, 5, span(1, 5));
+      expect(seen).toEqual([1, 2, 3, 4, 5]);
+    }
+  });
+});

@@ -23,7 +23,9 @@ export interface RoomTracks {
   leave(room: string): void;
   events(events: readonly RoomEvent[]): void;
   /** The server's word on one resumed room. */
-  resumed(room: string, answer: "ok" | "reset", epoch: string, s: number): void;
+  resumed(room: string, answer: "ok" | "reset" | "parked", epoch: string, s: number): void;
+  /** The server can't read this room at present; it goes on by `enter`. */
+  parked(room: string): void;
   /** A load that `load` asked for came to its end: ascending events up to `s`. */
   loaded(room: string, s: number, events: readonly RoomEvent[]): void;
   /** Where the server says that rooms stand; asks for what is missing. */
@@ -36,7 +38,7 @@ interface Track {
   epoch: string;
   /** The last `s` delivered, or from which on the room runs live. */
   s: number;
-  phase: "live" | "resuming" | "loading";
+  phase: "live" | "resuming" | "loading" | "parked";
   /** Whether anything of it was delivered, so that a reset has something to forget. */
   begun: boolean;
   /** Live events that wait for the end of a load. */
@@ -97,7 +99,10 @@ export function roomTracks(actions: TrackActions, cursors: Readonly<Record<strin
     enter(state) {
       const track = tracks.get(state.id);
       if (track?.phase === "loading") return;
-      if (track === undefined || track.epoch !== state.epoch || track.s < state.from - 1) {
+      if (track?.phase === "parked") {
+        track.phase = "live";
+        resume([state.id]);
+      } else if (track === undefined || track.epoch !== state.epoch || track.s < state.from - 1) {
         startLoading(state.id, state.epoch, state.s);
       } else if (track.s < state.s) resume([state.id]);
     },
@@ -114,12 +119,23 @@ export function roomTracks(actions: TrackActions, cursors: Readonly<Record<strin
     resumed(room, answer, epoch, s) {
       const track = tracks.get(room);
       if (track === undefined || track.phase !== "resuming") return;
+      if (answer === "parked") {
+        track.phase = "parked";
+        return;
+      }
       if (answer === "reset") {
         startLoading(room, epoch, s);
         return;
       }
       track.phase = "live";
       if (track.s < s) resume([room]);
+    },
+    parked(room) {
+      const track = tracks.get(room);
+      // What was being loaded is loaded anew.
+      if (track?.phase === "loading") track.epoch = noEpoch;
+      if (track !== undefined) track.phase = "parked";
+      else tracks.set(room, { epoch: noEpoch, s: 0, phase: "parked", begun: false, held: [] });
     },
     loaded(room, s, events) {
       const track = tracks.get(room);
@@ -147,3 +163,6 @@ export function roomTracks(actions: TrackActions, cursors: Readonly<Record<strin
     resync: (rooms) => resume(rooms),
   };
 }
+
+/** A cursor of no epoch: whoever resumes from it is told to begin anew. */
+const noEpoch = "00000000";
