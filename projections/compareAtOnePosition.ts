@@ -69,6 +69,8 @@ async function whyNotComparable(
 ): Promise<string | undefined> {
   if (served === undefined) return "there are none";
   if (served.factsVersion !== building.factsVersion) return "they were filled by another version of the code";
+  const parked = await generations.parked(served.number);
+  if (parked > 0) return `${parked} of their subjects are parked`;
   const halted = (await generations.checkpoints(served.number)).find((one) => one.halted !== null);
   return halted === undefined ? undefined : `${halted.lane} has halted there`;
 }

@@ -347,10 +347,14 @@ describe("a projector halts", () => {
   test("where nothing may be left out, before an event that it can't apply", async () => {
     const it = await caughtUpAndClosed();
     await it.say(strange("r0"));
-    it.start({ mayPark: false });
+    let may = false;
+    it.start({ mayPark: () => may });
     expect(await haltOf(it)).toContain("Later.v9");
     expect(it.applier.checkpointNow.n).toBe(20);
     expect(it.applier.parked.size).toBe(0);
+    // It is served by now.
+    may = true;
+    await until(() => it.applier.parked.size === 1 && it.applier.checkpointNow.halted === null);
   });
 });
 

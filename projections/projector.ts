@@ -43,8 +43,8 @@ export interface ProjectorOptions {
   readonly applier: Applier;
   /** How often it looks at its checkpoint while it has nothing to do, or has halted. 1,000 if left out. */
   readonly lookEveryMs?: number;
-  /** Whether what can't be applied parks its subject, as it does if left out; else the projector halts. */
-  readonly mayPark?: boolean;
+  /** Whether what can't be applied parks its subject at present, as it does if left out; else the projector halts. */
+  mayPark?(): boolean;
   onNews?(news: ProjectorNews): void;
   readonly step?: Step<ProjectStep>;
 }

@@ -32,8 +32,8 @@ export interface SessionParts {
   readonly madeIn: string | undefined;
   /** The subjects that are parked at the checkpoint. */
   readonly parked: readonly ParkedMark[];
-  /** Whether what can't be applied parks its subject (as it does if left out); else the projector halts. */
-  readonly mayPark?: boolean | undefined;
+  /** Whether what can't be applied parks its subject at present (as it does if left out); else the projector halts. */
+  readonly mayPark?: (() => boolean) | undefined;
   /** How often a session with nothing to do looks whether its tables were emptied. */
   readonly lookEveryMs: number;
   /** Called when a batch has parked subjects. */
@@ -144,7 +144,7 @@ export class ProjectorSession {
     for (const { commit, hash, bytes } of commits) {
       const { changes, parked } = this.#parking.take(commit, keys);
       const [first] = parked;
-      if (first !== undefined && mayPark === false) return new ProjectionHalted(haltReasons.wouldPark(lane, first));
+      if (first !== undefined && mayPark?.() === false) return new ProjectionHalted(haltReasons.wouldPark(lane, first));
       this.#add(changes, parked, { n: commit.n, hash, bytes });
     }
     return problem;

@@ -5,8 +5,8 @@ import type { Logger } from "pino";
 export interface WatchOptions {
   readonly model: ContextModel;
   readonly generations: Generations;
-  /** Starts a projector for each lane of the context into this generation. */
-  start(generation: number): readonly Projector[];
+  /** Starts a projector for each lane of the context into this generation; `mayPark` tells whether it may leave anything out. */
+  start(generation: number, mayPark: () => boolean): readonly Projector[];
   readonly log: Logger;
 }
 
@@ -27,14 +27,20 @@ export async function watchGenerations({ model, generations, start, log }: Watch
   const projectors = new Map<number, readonly Projector[]>();
   const strange = new Set<number>();
   const stop = new AbortController();
+  let building: number | undefined;
 
   async function look(): Promise<void> {
     const found = await generations.list();
+    // What is being built is compared and swapped only when it is whole.
+    building = found.find(({ state }) => state === "building")?.number;
     for (const one of found) {
       if (one.factsVersion !== factsVersion) tell(one);
       else if (!projectors.has(one.number)) {
         log.info({ context: model.context, generation: one.number, state: one.state }, "projecting");
-        projectors.set(one.number, start(one.number));
+        projectors.set(
+          one.number,
+          start(one.number, () => one.number !== building),
+        );
       }
     }
     for (const [number, running] of projectors) {

@@ -119,12 +119,16 @@ function watchContext(context: Context, lanes: readonly LaneEpoch[], parts: Part
   return watchGenerations({
     model,
     generations: pgGenerations(pool, model),
-    start: (generation) => own.map((lane) => startOne(lane, generation, parts)),
+    start: (generation, mayPark) => own.map((lane) => startOne(lane, { generation, mayPark }, parts)),
     log: parts.log,
   });
 }
 
-function startOne({ lane, epoch }: LaneEpoch, generation: number, parts: Parts): Projector {
+function startOne(
+  { lane, epoch }: LaneEpoch,
+  { generation, mayPark }: { readonly generation: number; mayPark(): boolean },
+  parts: Parts,
+): Projector {
   const { models, name, prefix, link, pools, vault, log, end } = parts;
   const model = models[contextOf(lane)];
   const step = failpoint([
@@ -148,6 +152,7 @@ function startOne({ lane, epoch }: LaneEpoch, generation: number, parts: Parts):
     vault,
     source: pgFactSource(pools, model.tables, { generation }),
     applier: pgApplier(pools[schemaOf[model.context]], model, { generation, projector: name }),
+    mayPark,
     onNews: newsTeller(log.child({ lane, generation })),
     ...(step && { step }),
   });
