@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   down: async () => (await import("./commands/down.ts")).registerDown,
   status: async () => (await import("./commands/status.ts")).registerStatus,
   node: async () => (await import("./commands/node.ts")).registerNode,
+  service: async () => (await import("./commands/service.ts")).registerService,
   files: async () => (await import("./commands/files.ts")).registerFiles,
   events: async () => (await import("./commands/events.ts")).registerEvents,
   room: async () => (await import("./commands/room.ts")).registerRoom,

@@ -54,11 +54,10 @@ export function doorSource({ link, prefix, name }: DoorSourceOptions): EventSour
     async *read(lane, { after, types, signal }) {
       for (let at = after; !signal.aborted; ) {
         const body = { after: at, types, max: batchEvents, waitMs };
-        const { events, position } = await ask("next", `${lane}.next`, body, waitMs);
-        at = position;
-        yield { events, position };
-        // An answer that came at once with nothing in it was the end of what the door looks through in one go.
-        if (events.length === 0) await pause(0, signal);
+        const answer = await orAborted(ask("next", `${lane}.next`, body, waitMs), signal);
+        if (answer === undefined) return;
+        at = answer.position;
+        yield answer;
       }
     },
     state: {
@@ -68,6 +67,18 @@ export function doorSource({ link, prefix, name }: DoorSourceOptions): EventSour
       drop: async (key) => void (await ask("drop", "state.drop", { key })),
     },
   };
+}
+
+/** What was asked for, or undefined when `signal` aborts first. */
+async function orAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  asked.catch(() => undefined);
+  const answered = new AbortController();
+  const waiting = pause(24 * 3_600_000, AbortSignal.any([signal, answered.signal])).then(() => undefined);
+  try {
+    return await Promise.race([asked, waiting]);
+  } finally {
+    answered.abort();
+  }
 }
 
 /** What the door refuses stays refused, unless it says that something is away. */

@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { DomainEvent, Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
-import type { ServiceError, ServiceEvent } from "@connect-hub/domain/services";
 import { LogBuilder, memoryVault } from "@connect-hub/domain/testing";
 import { connectNats, type NatsLink, openLane, provisionLanes, serviceRegistry } from "@connect-hub/jetstream";
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
 import { cutLine } from "../../tests/support/cutLine.ts";
-import { connectEvents, type Events, type SubscribeOptions } from "./index.ts";
+import { connectEvents, type Events, ServiceError, type ServiceEvent, type SubscribeOptions } from "./index.ts";
 
 const prefix = `t${randomBytes(6).toString("hex")}-`;
 const vault = memoryVault();
@@ -265,6 +264,7 @@ test("what is asked wrongly is said, with what to do", async () => {
   const { encodePosition, positionAt } = await import("@connect-hub/domain/values");
   const ahead = encodePosition(positionAt("rooms.0", lane.epoch.slice(0, 8), n + 5));
   await expect(ask({ from: { position: ahead } })).rejects.toMatchObject({ code: "PositionAhead" });
+  await expect(ask({ durable: "a b" })).rejects.toBeInstanceOf(ServiceError);
   const stranger = await connectEvents({ url: inject("natsUrl"), user: "svc-stranger", password: "x", prefix });
   open.push(stranger);
   await expect(stranger.subscribe({ durable: "d", from: "now", handler })).rejects.toMatchObject({

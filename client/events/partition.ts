@@ -89,11 +89,9 @@ export class Partition {
         }
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof ServiceError && !error.retryable) this.failed = error;
         this.#options.onTrouble(error, lane);
-        if (error instanceof ServiceError && !error.retryable) {
-          this.failed = error;
-          return;
-        }
+        if (this.failed !== undefined) return;
         await pause(retryMs, signal);
       }
     }

@@ -7,8 +7,6 @@ import { Leases } from "./leases.ts";
 import { Marks, type ParkedSubject } from "./parking.ts";
 import type { EventSource } from "./source.ts";
 
-export type { Handler, HandlerContext } from "./deliver.ts";
-
 /** What a service wants to get, and how. */
 export interface SubscribeOptions {
   /** Names of events, with or without the version (`MessagePosted`); if left out all that the service may see. */

@@ -6,11 +6,11 @@ import { models } from "./models.ts";
 /** What one internal service may see, as the operator said it: stored as JSON under the service's name. */
 export const ServiceRights = z.strictObject({
   /** It reads the lanes of these contexts for itself, whole commits; null: it sees only what the filtering door gives it. */
-  contexts: z.array(z.enum(contexts)).min(1).nullable(),
+  contexts: z.array(z.enum(contexts)).min(1).readonly().nullable(),
   /** Behind the door: only events of these types, without their versions; null for all. */
-  types: z.array(z.string()).min(1).nullable(),
+  types: z.array(z.string()).min(1).readonly().nullable(),
   /** Behind the door: only events of these rooms; null for all. */
-  rooms: z.array(Id).min(1).nullable(),
+  rooms: z.array(Id).min(1).readonly().nullable(),
   addedAt: z.iso.datetime(),
 });
 export type ServiceRights = Readonly<z.infer<typeof ServiceRights>>;

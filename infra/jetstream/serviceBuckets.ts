@@ -29,7 +29,16 @@ export function serviceRegistry(link: NatsLink, prefix: string): ServiceRegistry
   const client = () => jetstream(link.nc, { timeout: answerMs });
   const bucket = bucketOpener(link, servicesBucket, false);
   return {
-    read: (name) => bucket(async (kv) => textOf(await kv.get(name))),
+    read: (name) =>
+      bucket(async (kv) => {
+        try {
+          return textOf(await kv.get(name));
+        } catch (error) {
+          // Before the first service there is no registry.
+          if (hasApiCode(error, JetStreamApiCodes.StreamNotFound)) return undefined;
+          throw error;
+        }
+      }),
     names: () => keysOf(link, servicesBucket, ">"),
     write: (name, text, replicas) =>
       orUnavailable(servicesBucket, async () => {

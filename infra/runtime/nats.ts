@@ -49,7 +49,7 @@ export const natsRecipe: Recipe = {
  * Writes what nats-server is started with, beside `generated.conf`: the top-level file, with the users of the box's services in
  * the marked place. Its path.
  */
-export function writeNatsConfiguration(folder: DataFolder): string {
+function writeNatsConfiguration(folder: DataFolder): string {
   const path = join(folder.path, "nats/nats.conf");
   writeFileAtomic(path, servicesInConfiguration(readFileSync(natsConfiguration, "utf8"), readServices(folder), folder));
   return path;

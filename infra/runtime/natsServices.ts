@@ -8,7 +8,10 @@ const serviceShape = z.object({
   /** `a-z`, `0-9` and `-`; up to 32. */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
   /** The contexts whose lanes it reads for itself; null: it sees only what the filtering door gives it. */
-  contexts: z.array(z.string().regex(/^[a-z]+$/)).nullable(),
+  contexts: z
+    .array(z.string().regex(/^[a-z]+$/))
+    .readonly()
+    .nullable(),
 });
 
 /** An internal service as nats-server has to know it. */

@@ -1,5 +1,5 @@
 /** The apps that a box runs, in the order in which they are stopped: doors first. */
-export const appNames = ["edge", "placement", "commands", "projector"] as const;
+export const appNames = ["edge", "placement", "door", "commands", "projector"] as const;
 
 /** One of the apps. */
 export type AppName = (typeof appNames)[number];
@@ -10,6 +10,9 @@ export interface AppProcess {
   readonly name: string;
   readonly apps: readonly AppName[];
 }
+
+/** The filtering door: beside the processes that are asked for, as soon as there is a service that it reads for. */
+export const doorProcess: AppProcess = { name: "door", apps: ["door"] };
 
 /** Reads `edge+commands,projector`: processes by commas, apps in one process by plus signs. A text says what is wrong. */
 export function parseProcesses(value: string): readonly AppProcess[] | string {

@@ -7,10 +7,12 @@ import {
   ownerOf,
   type RunningServer,
   RuntimeError,
+  readServices,
   startServers,
   waitFor,
 } from "@connect-hub/runtime";
 import { checkout, type HubConfig } from "../config.ts";
+import { type AppProcess, doorProcess } from "./appProcess.ts";
 import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
@@ -32,6 +34,8 @@ export interface ServingBox {
   /** Where the edge answers. */
   readonly address: string;
   readonly connections: Connections;
+  /** Looks at the box's services again: one that was added may need the door. */
+  lookAtServices(): Promise<void>;
   /** Stops all: the apps, doors first, then the servers. */
   close(): Promise<void>;
 }
@@ -62,6 +66,9 @@ class Box implements ServingBox {
   #phase: BoxState["phase"] = "starting";
   #servers: BoxServers | undefined;
   #apps: AppProcesses | undefined;
+  /** Starts one more process, as all others were. */
+  #startMore: ((plan: AppProcess) => Promise<AppProcesses>) | undefined;
+  #door: AppProcesses | undefined;
   #connections: Connections | undefined;
 
   constructor(config: HubConfig, folder: DataFolder) {
@@ -77,7 +84,7 @@ class Box implements ServingBox {
   async start(options: ServeBoxOptions): Promise<void> {
     const { onProgress, signal } = options;
     const { processes, host } = this.#config;
-    await endLeftoverApps(processes, this.#folder);
+    await endLeftoverApps([...processes, doorProcess], this.#folder);
     const ports = await doorPorts(this.#config);
     this.address = `http://${addressHost(host)}:${ports.edge}`;
     onProgress("Starting the servers …");
@@ -94,23 +101,27 @@ class Box implements ServingBox {
       await fillStrangeTables(this.#connections, { folder: this.#folder, appsFolder, checkout, signal, onProgress });
     signal.throwIfAborted();
     onProgress(`Starting ${processes.map(({ name }) => name).join(", ")} …`);
-    this.#apps = await startAppProcesses({
-      processes,
-      connections: this.#connections,
-      folder: this.#folder,
-      appsFolder,
-      checkout,
-      onChange,
-      signal,
-    });
+    const parts = { connections: this.#connections, folder: this.#folder, appsFolder, checkout, onChange, signal };
+    this.#apps = await startAppProcesses({ ...parts, processes });
+    this.#startMore = (plan) => startAppProcesses({ ...parts, processes: [plan] });
+    await this.lookAtServices();
     if (processes.some(({ apps }) => apps.includes("edge"))) await waitUntilReady(this.address, signal);
     this.#phase = "ready";
+    this.#write();
+  }
+
+  async lookAtServices(): Promise<void> {
+    const needsDoor = readServices(this.#folder).some(({ contexts }) => contexts === null);
+    const isThere = this.#config.processes.some(({ apps }) => apps.includes("door")) || this.#door !== undefined;
+    if (!needsDoor || isThere || this.#phase === "stopping") return;
+    this.#door = await this.#startMore?.(doorProcess);
     this.#write();
   }
 
   async close(): Promise<void> {
     this.#phase = "stopping";
     this.#write();
+    await this.#door?.close();
     await this.#apps?.close();
     await this.#servers?.close();
   }
@@ -135,13 +146,15 @@ class Box implements ServingBox {
       dataFolder: this.#folder.path,
       supervisor: own,
       servers: [this.#servers.nats, this.#servers.postgres, this.#servers.valkey].map(serverState),
-      processes: (this.#apps?.all ?? []).map(({ plan, process: { pid, state, restarts } }) => ({
-        name: plan.name,
-        apps: [...plan.apps],
-        pid: pid ?? null,
-        state,
-        restarts,
-      })),
+      processes: [...(this.#apps?.all ?? []), ...(this.#door?.all ?? [])].map(
+        ({ plan, process: { pid, state, restarts } }) => ({
+          name: plan.name,
+          apps: [...plan.apps],
+          pid: pid ?? null,
+          state,
+          restarts,
+        }),
+      ),
     });
   }
 }

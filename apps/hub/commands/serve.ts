@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { assertNoRestore } from "../backup/restoreMarker.ts";
+import type { ServingBox } from "../box/serveBox.ts";
 import type { CommandContext } from "../cli.ts";
 
 /** `hub serve`: the box in the foreground, until a signal. */
@@ -11,11 +12,19 @@ export function registerServe(program: Command, context: CommandContext): void {
       const config = context.config();
       assertNoRestore(config.dataDir);
       const stop = stopSignal();
+      let serving: ServingBox | undefined;
+      // `hub service add` says so; without somebody who listens the signal would end this process.
+      process.on("SIGUSR2", () => {
+        serving
+          ?.lookAtServices()
+          .catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
+      });
       const say = (message: string) => process.stderr.write(`${message}\n`);
       try {
         // Only here: the clients of all servers take a second to load, and the other commands don't need them.
         const { serveBox } = await import("../box/serveBox.ts");
         const box = await serveBox(config, { onProgress: say, signal: stop });
+        serving = box;
         console.log(welcome(box.address, config.dataDir));
         await new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
         say("Stopping …");

@@ -1,0 +1,177 @@
+import { subjects } from "@connect-hub/domain/kernel";
+import {
+  contextOfType,
+  inWords,
+  nameOf,
+  parseRights,
+  ServiceError,
+  type ServiceRights,
+} from "@connect-hub/domain/services";
+import { contexts, Id } from "@connect-hub/domain/values";
+import { type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
+import { BadSetting } from "@connect-hub/runtime/settings";
+import type { Command } from "commander";
+import { readConnections } from "../box/connections.ts";
+import type { CommandContext } from "../cli.ts";
+import { exitCodes } from "../exitCodes.ts";
+import { connectAsOperator } from "../lanes.ts";
+import { addServiceUser, removeServiceUser, type ServiceLogin } from "../serviceUsers.ts";
+import { textTable } from "../table.ts";
+
+interface AddOptions {
+  readonly contexts?: readonly string[];
+  readonly types?: readonly string[];
+  readonly rooms?: readonly string[];
+  readonly json?: true;
+}
+
+/** `hub service`: programs that get the events of the log. */
+export function registerService(program: Command, context: CommandContext): void {
+  const service = program.command("service").description("internal services: programs that get the events of the log");
+  service
+    .command("add")
+    .description("let a service in, or change what it may see; needs no restart")
+    .argument("<name>", "up to 32 of a-z, 0-9 and -")
+    .option("--contexts <list>", `it reads these itself, whole: ${contexts.join(",")}`, words)
+    .option("--types <list>", "it gets only events of these types, through our door: see hub events types", words)
+    .option("--rooms <list>", "it gets only events of these rooms, through our door", words)
+    .option("--json", "for programs")
+    .action((name: string, options: AddOptions) => add(context, name, options));
+  service
+    .command("list")
+    .description("all services, and what each may see")
+    .option("--json", "for programs")
+    .action(({ json }: { readonly json?: true }) => list(context, json === true));
+  service
+    .command("remove")
+    .description("cut a service off, and forget how far it was")
+    .argument("<name>", "as it was added")
+    .option("--json", "for programs")
+    .action((name: string, { json }: { readonly json?: true }) => removeOne(context, name, json === true));
+}
+
+async function add(context: CommandContext, name: string, options: AddOptions): Promise<void> {
+  const rights = rightsOf(name, options);
+  const { dataDir } = context.config();
+  const connections = readConnections(dataDir);
+  const login = await withOperator(context, async (link) => {
+    const registry = serviceRegistry(link, connections.prefix);
+    const there = await registry.read(name);
+    const addedAt = there === undefined ? rights.addedAt : parseRights(name, there).addedAt;
+    await registry.write(name, JSON.stringify({ ...rights, addedAt }), connections.natsReplicas);
+    return addServiceUser({ name, contexts: rights.contexts }, dataDir, connections);
+  });
+  if (options.json === true) {
+    console.log(JSON.stringify({ name, ...rights, url: connections.natsUrl, ...login }, undefined, 2));
+    return;
+  }
+  console.log(`${name} may see ${inWords(rights)}.\n\n${loginText(connections.natsUrl, login)}`);
+}
+
+function loginText(url: string, { user, password, passwordFile, lines }: ServiceLogin): string {
+  const how = [`  url       ${url}`, `  user      ${user}`];
+  if (password === null) how.push(`  password  as before, in ${passwordFile}`);
+  else how.push(`  password  ${password}`, `            (shown once; it stays in ${passwordFile})`);
+  if (lines === null) return `${how.join("\n")}\n\nHow to use it: docs/services.md\n`;
+  return `${how.join("\n")}
+
+This box does not run its nats-server. Put this among the users there, and have it read its configuration anew:
+
+${lines}
+`;
+}
+
+/** What a service may see, by the options. Throws `BadSetting`. */
+function rightsOf(name: string, { contexts: own, types, rooms }: AddOptions): ServiceRights {
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name))
+    throw new BadSetting(`"${name}" is no name of a service: up to 32 of a-z, 0-9 and -, not beginning with -.`);
+  const addedAt = new Date().toISOString();
+  if ((own === undefined) === (types === undefined && rooms === undefined)) {
+    throw new BadSetting(
+      `Say what ${name} may see: --contexts ${contexts.join(",")} (some of them; it then reads whole commits), or --types and --rooms (through our door).`,
+    );
+  }
+  if (own !== undefined) {
+    const unknown = own.find((word) => !contexts.some((known) => known === word));
+    if (unknown !== undefined) throw new BadSetting(`There is no context "${unknown}", only ${contexts.join(", ")}.`);
+    return { contexts: contexts.filter((known) => own.includes(known)), types: null, rooms: null, addedAt };
+  }
+  const stranger = rooms?.find((room) => !Id.safeParse(room).success);
+  if (stranger !== undefined) throw new BadSetting(`"${stranger}" is no id of a room, which is a lower-case UUID.`);
+  for (const type of types ?? []) {
+    if (contextOf(type) !== "rooms" && rooms !== undefined)
+      throw new BadSetting(`${type} says of no room which it is: with --rooms only events of rooms can be seen.`);
+  }
+  return { contexts: null, types: types?.map(nameOf) ?? null, rooms: rooms ?? null, addedAt };
+}
+
+function contextOf(type: string): string {
+  try {
+    return contextOfType(type);
+  } catch (error) {
+    if (error instanceof ServiceError) throw new BadSetting(error.message);
+    throw error;
+  }
+}
+
+async function list(context: CommandContext, json: boolean): Promise<void> {
+  const { prefix } = readConnections(context.config().dataDir);
+  const services = await withOperator(context, async (link) => {
+    const registry = serviceRegistry(link, prefix);
+    const names = await registry.names();
+    const texts = await Promise.all(names.map(async (name) => [name, await registry.read(name)] as const));
+    // One that was removed leaves its name for a while.
+    return texts.flatMap(([name, text]) => (text === undefined ? [] : [{ name, ...parseRights(name, text) }]));
+  });
+  if (json) return console.log(JSON.stringify(services, undefined, 2));
+  const rows = services.map((rights) => [
+    rights.name,
+    inWords(rights),
+    rights.contexts === null ? `door-${rights.name}` : `svc-${rights.name}`,
+    rights.contexts === null ? "through our door" : "the log itself",
+    subjects(prefix).serviceBucket(rights.name),
+    rights.addedAt,
+  ]);
+  const head = ["service", "may see", "user", "by", "bucket", "added"];
+  console.log(
+    rows.length === 0 ? "There are no services. Add one by: npm run hub -- service add" : textTable(head, rows),
+  );
+}
+
+async function removeOne(context: CommandContext, name: string, json: boolean): Promise<void> {
+  const { dataDir } = context.config();
+  const connections = readConnections(dataDir);
+  await withOperator(context, async (link) => {
+    const registry = serviceRegistry(link, connections.prefix);
+    const isThere = (await registry.read(name)) !== undefined;
+    const wasUser = await removeServiceUser(name, dataDir, connections);
+    if (isThere) await registry.remove(name);
+    if (!isThere && !wasUser) {
+      context.exitWith(exitCodes.failed);
+      const message = `There is no service ${name}. See: npm run hub -- service list`;
+      if (json) console.log(JSON.stringify({ error: "UnknownService", message }, undefined, 2));
+      else process.stderr.write(`${message}\n`);
+      return;
+    }
+    if (json) return console.log(JSON.stringify({ removed: name }, undefined, 2));
+    const more =
+      connections.natsLogins.door === undefined ? " Take its user out of your nats-server's configuration." : "";
+    console.log(`${name} is cut off, and what it kept is gone.${more}`);
+  });
+}
+
+async function withOperator<T>(context: CommandContext, work: (link: NatsLink) => Promise<T>): Promise<T> {
+  const link = await connectAsOperator(readConnections(context.config().dataDir));
+  try {
+    return await work(link);
+  } finally {
+    await link.close();
+  }
+}
+
+function words(value: string): readonly string[] {
+  return value
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}

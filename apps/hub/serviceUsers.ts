@@ -1,0 +1,115 @@
+import { subjects } from "@connect-hub/domain/kernel";
+import { askDoor, connectNats } from "@connect-hub/jetstream";
+import {
+  forgetServiceLogin,
+  type NatsService,
+  openDataFolder,
+  readServices,
+  reloadNats,
+  serviceLogin,
+  serviceUserText,
+  waitFor,
+  writeServices,
+} from "@connect-hub/runtime";
+import { isSupervised, readBoxState } from "./box/boxState.ts";
+import type { Connections } from "./box/connections.ts";
+import { NotRunning } from "./exitCodes.ts";
+
+/** How a service signs in, as it is said to who added it. */
+export interface ServiceLogin {
+  readonly user: string;
+  /** Null when it had one before. */
+  readonly password: string | null;
+  readonly passwordFile: string;
+  /** The lines for a nats-server that this box does not run; null when it does. */
+  readonly lines: string | null;
+}
+
+const reloadMs = 10_000;
+const doorMs = 30_000;
+
+/** Makes the user of a service, or gives it other rights, and waits until nats-server lets it in. Throws `NotRunning`. */
+export async function addServiceUser(
+  service: NatsService,
+  dataDir: string,
+  connections: Connections,
+): Promise<ServiceLogin> {
+  const folder = openDataFolder(dataDir);
+  const others = readServices(folder).filter(({ name }) => name !== service.name);
+  const isNew = !readServices(folder).some(({ name }) => name === service.name);
+  const { user, password, passwordFile } = serviceLogin(folder, service);
+  const said = { user, password: isNew ? password : null, passwordFile };
+  writeServices(folder, [...others, service]);
+  if (connections.natsLogins.door === undefined)
+    return { ...said, lines: serviceUserText(service, password, connections.prefix) };
+  if (!reloadNats(folder))
+    throw new NotRunning(`The nats-server of ${dataDir} doesn't run. See: npm run hub -- status`);
+  const login = { url: connections.natsUrl, user, password };
+  if ((await waitFor(() => canSignIn(login, service.name), { timeoutMs: reloadMs, everyMs: 50 })) !== true)
+    throw new Error(`nats-server does not let ${user} in. It says why in ${folder.logs}/nats.log`);
+  if (service.contexts === null) await waitForDoor(service.name, { dataDir, login, prefix: connections.prefix });
+  return { ...said, lines: null };
+}
+
+/** Takes the user of a service away, and waits until it is cut off; false when there was none. */
+export async function removeServiceUser(name: string, dataDir: string, connections: Connections): Promise<boolean> {
+  const folder = openDataFolder(dataDir);
+  const services = readServices(folder);
+  const there = services.find((service) => service.name === name);
+  if (there === undefined) return false;
+  const { user, password } = serviceLogin(folder, there);
+  writeServices(
+    folder,
+    services.filter((service) => service !== there),
+  );
+  if (connections.natsLogins.door !== undefined && reloadNats(folder)) {
+    const isOut = async () => !(await canSignIn({ url: connections.natsUrl, user, password }, name));
+    if ((await waitFor(isOut, { timeoutMs: reloadMs, everyMs: 50 })) !== true)
+      throw new Error(`nats-server still lets ${user} in. It says why in ${folder.logs}/nats.log`);
+  }
+  forgetServiceLogin(folder, name);
+  return true;
+}
+
+interface Login {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+async function canSignIn(login: Login, name: string): Promise<boolean> {
+  try {
+    await (await connectAsService(login, name)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function connectAsService(login: Login, name: string) {
+  return connectNats({ ...login, name: login.user, inboxPrefix: `_INBOX_svc.${name}`, deadlineMs: 1_000 });
+}
+
+/** Has the box start the door, and waits until it answers this service. */
+async function waitForDoor(
+  name: string,
+  { dataDir, login, prefix }: { readonly dataDir: string; readonly login: Login; readonly prefix: string },
+): Promise<void> {
+  const state = readBoxState(dataDir);
+  if (state !== undefined && isSupervised(state) && state.phase === "ready")
+    process.kill(state.supervisor.pid, "SIGUSR2");
+  const link = await connectAsService(login, name);
+  try {
+    const answers = async () => {
+      const asked = askDoor(link, subjects(prefix).door(name, "lanes"), { types: null }, 2_000);
+      return asked.then(
+        () => true,
+        () => false,
+      );
+    };
+    if ((await waitFor(answers, { timeoutMs: doorMs, everyMs: 100 })) !== true)
+      throw new Error(`${name} was added, but the door does not answer it. See: npm run hub -- status`);
+  } finally {
+    await link.close();
+  }
+}

@@ -1,0 +1,72 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import type { ParkedSubject } from "@connect-hub/events";
+import { z } from "zod";
+
+const Line = z.union([
+  z.object({ dead: z.object({ subject: z.object({ kind: z.string(), id: z.string() }), parkedAt: z.string() }) }),
+  z.object({ delivered: z.string(), subject: z.object({ kind: z.string(), id: z.string() }) }),
+]);
+type Named = Pick<ParkedSubject, "parkedAt"> & { readonly subject: { readonly kind: string; readonly id: string } };
+
+/** The file that tells people what was given up, and what was delivered after all: one JSON line each, only ever added to. */
+export interface DeadLetters {
+  /** Writes down what is new. Throws what the file system answers. */
+  note(parked: readonly ParkedSubject[]): void;
+}
+
+export function deadLetters(path: string): DeadLetters {
+  let noted: string | undefined;
+  return {
+    note(parked) {
+      const now = parked.map(timesOf).sort().join();
+      if (now === noted) return;
+      const written = openLetters(path);
+      const dead = parked.filter((one) => written.get(nameOf(one)) !== one.parkedAt).map((one) => ({ dead: one }));
+      const names = new Set(parked.map(nameOf));
+      const delivered = [...written.keys()].filter((name) => !names.has(name)).map(deliveredLine);
+      if (dead.length + delivered.length > 0) append(path, [...delivered, ...dead]);
+      noted = now;
+    },
+  };
+}
+
+/** What the file says is still dead: when it was given up, by its subject. */
+function openLetters(path: string): Map<string, string> {
+  const open = new Map<string, string>();
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  for (const text of lines) {
+    const line = Line.safeParse(jsonOf(text)).data;
+    if (line === undefined) continue;
+    if ("dead" in line) open.set(nameOf(line.dead), line.dead.parkedAt);
+    else open.delete(nameOf(line));
+  }
+  return open;
+}
+
+/** A line that a crash cut short counts as none. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function deliveredLine(name: string): object {
+  const [kind, id] = JSON.parse(name) as [string, string];
+  const at = new Date().toISOString();
+  return { delivered: at, subject: { kind, id } };
+}
+
+const nameOf = ({ subject: { kind, id } }: Pick<Named, "subject">): string => JSON.stringify([kind, id]);
+const timesOf = (one: Named): string => `${nameOf(one)} ${one.parkedAt}`;
+
+function append(path: string, lines: readonly object[]): void {
+  const file = openSync(path, "a", 0o600);
+  try {
+    writeSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

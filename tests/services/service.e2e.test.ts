@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connectEvents, type Events, type ServiceEvent } from "@connect-hub/events";
+import { connectNats } from "@connect-hub/jetstream";
+import { type Client, connect, register, signIn } from "@connect-hub/sdk";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
+import { exitCodes } from "../../apps/hub/exitCodes.ts";
+import { runHub } from "../support/runHub.ts";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const within = { timeout: 20_000, interval: 20 };
+const connected: Events[] = [];
+let dataDir: string;
+let anna: Client;
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), "connect-hub-service-"));
+  chmodSync(dataDir, 0o711);
+  expect(await hubProcess("up")).toBe(0);
+  const { address: url } = JSON.parse((await runHub(dataDir, "status", "--json")).said);
+  const person = { url, email: "anna@example.org", password: "a long enough password" };
+  await register({ ...person, name: "Anna" });
+  const { token, position } = await signIn(person);
+  anna = connect({ url, token, position, WebSocket });
+});
+
+afterAll(async () => {
+  anna?.close();
+  await Promise.all(connected.map((events) => events.close()));
+  await hubProcess("down");
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+function hubProcess(...args: readonly string[]): Promise<number | null> {
+  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", "--data", dataDir, ...args], {
+    cwd: checkout,
+    env: { ...process.env, HUB_PORT: "0", HUB_NATS_PORT: "0", HUB_POSTGRES_PORT: "0", HUB_VALKEY_PORT: "0" },
+    stdio: "ignore",
+  });
+  return new Promise((resolve) => child.once("close", resolve));
+}
+
+interface Added {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+async function added(...args: string[]): Promise<Added> {
+  const { code, said, complaints } = await runHub(dataDir, "service", "add", ...args, "--json");
+  expect(code, complaints).toBe(exitCodes.done);
+  return JSON.parse(said);
+}
+
+/** Subscribes from the start, and keeps what comes. */
+async function listen({ url, user, password }: Added, types?: readonly string[]) {
+  const events = await connectEvents({ url, user, password });
+  connected.push(events);
+  const got: ServiceEvent[] = [];
+  const handler = (some: readonly ServiceEvent[]) => void got.push(...some);
+  const subscription = await events.subscribe({ durable: "d", from: "start", handler, ...(types && { types }) });
+  return { events, got, subscription };
+}
+
+test("services come and go on a running box, and each sees what it may", async () => {
+  const { room } = await anna.command("createRoom", { name: "Garden", members: [] });
+  await anna.command("postMessage", { room, text: "The roses are out." });
+  const before = JSON.parse((await runHub(dataDir, "status", "--json")).said);
+
+  const whole = await listen(await added("whole", "--contexts", "rooms"));
+  await vi.waitFor(() => expect(whole.got.map(({ type }) => type)).toContain("MessagePosted.v1"), within);
+  expect(whole.got.at(-1)).toMatchObject({
+    subject: { kind: "room", id: room },
+    data: { body: null },
+    sealed: ["body"],
+  });
+  await expect(
+    whole.events.subscribe({ durable: "x", from: "now", types: ["SessionStarted"], handler() {} }),
+  ).rejects.toMatchObject({ code: "NotAllowed", message: expect.stringContaining("hub -- service add whole") });
+
+  // The door is started for the first one that needs it, and nothing else is started anew.
+  const few = await listen(await added("few", "--types", "MessagePosted", "--rooms", room));
+  await vi.waitFor(
+    () => expect(few.got.map(({ data }) => data)).toEqual([{ body: { text: "The roses are out." } }]),
+    within,
+  );
+  const after = JSON.parse((await runHub(dataDir, "status", "--json")).said);
+  expect(after.processes.map(({ name }: { name: string }) => name)).toContain("door");
+  expect(after.servers).toEqual(before.servers);
+  expect(after.processes).toEqual(expect.arrayContaining(before.processes));
+  expect(anna.state).toBe("online");
+
+  // More rights by the same command; the password stays, and is not said again.
+  const again = await runHub(dataDir, "service", "add", "whole", "--contexts", "rooms,accounts");
+  expect(again.said).toContain("all of accounts, rooms");
+  expect(again.said).toContain("password  as before, in ");
+  const people = await whole.events.subscribe({
+    durable: "people",
+    from: "start",
+    types: ["AccountRegistered"],
+    handler: (some) => void whole.got.push(...some),
+  });
+  await vi.waitFor(() => expect(whole.got.map(({ type }) => type)).toContain("AccountRegistered.v1"), within);
+  await people.close();
+
+  const list = JSON.parse((await runHub(dataDir, "service", "list", "--json")).said);
+  expect(list).toMatchObject([
+    { name: "few", contexts: null, types: ["MessagePosted"], rooms: [room] },
+    { name: "whole", contexts: ["accounts", "rooms"] },
+  ]);
+  expect((await runHub(dataDir, "service", "list")).said).toMatch(/few .*MessagePosted of 1 room.*door-few/);
+
+  const gone = await added("gone", "--types", "RoomRenamed");
+  expect((await runHub(dataDir, "service", "remove", "gone")).said).toContain("gone is cut off");
+  const refused = connectNats({
+    url: gone.url,
+    user: gone.user,
+    password: gone.password,
+    name: "x",
+    deadlineMs: 1_000,
+  });
+  await expect(refused).rejects.toMatchObject({ code: "LogUnavailable", message: expect.stringContaining("refused") });
+  expect((await added("gone", "--types", "RoomRenamed")).password).not.toBe(gone.password);
+});
+
+test("what is asked wrongly is said, with what is allowed", async () => {
+  const wrong: [string[], RegExp][] = [
+    [["add", "A"], /up to 32 of a-z/],
+    [["add", "a"], /--contexts accounts,rooms,content/],
+    [["add", "a", "--contexts", "rooms", "--types", "MessagePosted"], /--types and --rooms/],
+    [["add", "a", "--contexts", "kitchen"], /only accounts, rooms, content/],
+    [["add", "a", "--types", "MessagePost"], /only .*MessagePosted/],
+    [["add", "a", "--rooms", "garden"], /lower-case UUID/],
+    [["add", "a", "--types", "FileClaimed", "--rooms", "01234567-0123-0123-0123-0123456789ab"], /only events of rooms/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, complaints } = await runHub(dataDir, "service", ...args);
+    expect([code, complaints], args.join(" ")).toEqual([exitCodes.badSettingOrUsage, expect.stringMatching(message)]);
+  }
+  const unknown = await runHub(dataDir, "service", "remove", "nobody");
+  expect([unknown.code, unknown.complaints]).toEqual([exitCodes.failed, expect.stringContaining("service list")]);
+});
