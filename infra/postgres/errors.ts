@@ -1,4 +1,5 @@
 import { FactsUnavailable } from "@connect-hub/domain/kernel";
+import { GenerationRefused } from "@connect-hub/projections";
 import pg from "pg";
 
 /** A step of a pipeline failed, and with it all of them. `step` is its index. */
@@ -26,14 +27,14 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 /**
  * What `ask`, which does nothing but talk to Postgres, gives. Throws `FactsUnavailable` when the same may succeed later;
- * any other error as it is.
+ * any other error, and what was refused within, as it is.
  */
 export async function orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (cause) {
     const state = sqlStateOf(cause);
-    if (cause instanceof TypeError || (state !== undefined && !passing.test(state))) throw cause;
+    if (cause instanceof TypeError || cause instanceof GenerationRefused || (state !== undefined && !passing.test(state))) throw cause;
     throw new FactsUnavailable(`Postgres: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
