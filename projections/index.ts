@@ -45,6 +45,7 @@ export {
   type Membership,
   type RoomEvent,
   roomEventsAfter,
+  roomEventsOfTypes,
 } from "./queries/roomHistory.ts";
 export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";
 export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsOfUser.ts";

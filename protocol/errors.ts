@@ -13,6 +13,8 @@ export const protocolCodes = [
   "TooManyAttempts",
   "NotFound",
   "ShuttingDown",
+  "NotYet",
+  "BeforeHistory",
 ] as const;
 export type ProtocolCode = (typeof protocolCodes)[number];
 
@@ -114,6 +116,18 @@ const errorTable = {
   MessageNotFound: { code: 408, http: 404, retry: false, meaning: "No such message in this room." },
   MessageIsDeleted: { code: 409, http: 409, retry: false, meaning: "The message was deleted." },
   TooManyEdits: { code: 410, http: 409, retry: false, meaning: "The message can't be edited any more." },
+  NotYet: {
+    code: 411,
+    http: 404,
+    retry: false,
+    meaning: "The room has no such event yet (`detail.head` is its last), or the instant lies in the future.",
+  },
+  BeforeHistory: {
+    code: 412,
+    http: 403,
+    retry: false,
+    meaning: "That was before the asker came into the room, at event `detail.from`.",
+  },
 
   Busy: { code: 501, http: 503, retry: true, afterMs: 250, meaning: "Too much is waiting already." },
   Unavailable: { code: 502, http: 503, retry: true, afterMs: 500, close: 1013, meaning: "Something needed is away." },

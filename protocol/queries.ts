@@ -1,9 +1,14 @@
-import { Id, limits, type Role } from "@connect-hub/domain/values";
+import { Id, type Json, limits, type Role } from "@connect-hub/domain/values";
 import * as z from "zod/mini";
 
 import type { RoomEvent, RoomState } from "./serverFrames.ts";
 
 const PageSize = z.optional(z.int().check(z.gte(1), z.lte(limits.historyPage)));
+const Instant = z
+  .string()
+  .check(
+    z.refine((text) => /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text)), "must be an ISO instant"),
+  );
 const EventNumber = z.optional(z.int().check(z.gte(0)));
 
 /** What a client sends with each query, by the query's name: the `d` of its frame. */
@@ -17,6 +22,13 @@ export const queryInputs = {
   history: z
     .strictObject({ room: Id, before: EventNumber, after: EventNumber, limit: PageSize })
     .check(z.refine((d) => d.before === undefined || d.after === undefined, "either before or after")),
+  /**
+   * A room as it was after its event `s`, or at the instant `at`, with its newest messages then: within the history of the asker, and
+   * without the texts that were deleted since.
+   */
+  asOf: z
+    .strictObject({ room: Id, s: z.optional(z.int().check(z.gte(1))), at: z.optional(Instant), limit: PageSize })
+    .check(z.refine((d) => (d.s === undefined) !== (d.at === undefined), "either s or at")),
   /** A page of a room's members, by id; `after` is the last id of the page before. */
   members: z.strictObject({ room: Id, after: z.optional(Id), limit: PageSize }),
   /** The names of people whom the asker knows by id. */
@@ -53,6 +65,29 @@ export interface QueryAnswers {
     readonly epoch: string;
     /** The `s` of the room's last event in the same snapshot. */
     readonly head: number;
+  };
+  readonly asOf: {
+    /** The last event then, and its instant. */
+    readonly s: number;
+    readonly at: string;
+    readonly epoch: string;
+    readonly type: RoomState["type"];
+    readonly name: string | null;
+    /** At most a page of them, by id, and how many there were. */
+    readonly members: readonly { readonly id: string; readonly role: Role }[];
+    readonly memberCount: number;
+    /** By `s`. A text is null when the message was deleted by then, or since, or was erased. */
+    readonly messages: readonly {
+      readonly s: number;
+      readonly by: string;
+      readonly at: string;
+      readonly text: string | null;
+      readonly files?: readonly Json[];
+      readonly edited: boolean;
+      readonly deleted: boolean;
+    }[];
+    /** Whether there were earlier messages. */
+    readonly more: boolean;
   };
   readonly members: {
     readonly members: readonly (Person & { readonly role: Role })[];

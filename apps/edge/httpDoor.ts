@@ -44,7 +44,7 @@ export function takesStream({ method, path }: RequestHead): boolean {
   return method === "POST" && path === "/v1/files";
 }
 
-const patterns = ["/v1/rooms/:id/events", "/v1/files/:id", "/v1/files/:id/forward"] as const;
+const patterns = ["/v1/rooms/:id/events", "/v1/rooms/:id/as-of", "/v1/files/:id", "/v1/files/:id/forward"] as const;
 
 function route(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> | HttpResponse {
   const pattern = patterns.find((candidate) => pathParams(candidate, request.path));
@@ -66,7 +66,9 @@ function route(request: HttpRequest, sources: HttpSources): Promise<HttpResponse
     case "GET /v1/rooms":
       return query("rooms", {}, request, sources);
     case "GET /v1/rooms/:id/events":
-      return query("history", historyInput(id, request.query), request, sources);
+      return query("history", roomInput(id, request.query, ["before", "after", "limit"]), request, sources);
+    case "GET /v1/rooms/:id/as-of":
+      return query("asOf", roomInput(id, request.query, ["s", "at", "limit"]), request, sources);
     case "POST /v1/files":
       return upload(request, sources);
     case "GET /v1/files/:id":
@@ -128,7 +130,7 @@ async function send(command: ClientCommand, sources: HttpSources): Promise<HttpR
 }
 
 async function query(
-  name: "rooms" | "history",
+  name: "rooms" | "history" | "asOf",
   data: JsonObject,
   request: HttpRequest,
   sources: HttpSources,
@@ -138,9 +140,9 @@ async function query(
   return json(200, await answerQuery({ name, data, after, user }, sources));
 }
 
-function historyInput(room: string, query: URLSearchParams): JsonObject {
+function roomInput(room: string, query: URLSearchParams, names: readonly string[]): JsonObject {
   const input: Record<string, Json> = { room };
-  for (const name of ["before", "after", "limit"]) {
+  for (const name of names) {
     const value = query.get(name);
     if (value !== null) input[name] = /^\d{1,15}$/.test(value) ? Number(value) : value;
   }

@@ -10,6 +10,7 @@ import {
   type QueryName,
   queryInputs,
 } from "@connect-hub/protocol";
+import { type ReadAboutRoom, roomAsOf } from "./asOf.ts";
 import { knowFacts, rowAt } from "./edgeLanes.ts";
 import { Refused } from "./refusals.ts";
 import { eventSeenFrom } from "./roomFrame.ts";
@@ -20,6 +21,7 @@ import { candidateRooms, type RoomSources, roomSetVersion, roomState, statesIn }
 export interface QuerySources extends RoomSources {
   readonly hashes: Pick<KeyedHashes, "lookup">;
   readonly readRows: ReadRows;
+  readonly readAboutRoom: ReadAboutRoom;
   /** Ids of a room's members that come after `after`, in order, as the read tables have them. */
   memberIdsOf(room: string, after: string | undefined, limit: number): Promise<readonly string[]>;
   /** Throws `Refused` (`TooManyAttempts`) when `user` looks for people too often. */
@@ -82,6 +84,8 @@ const answers: Answerers = {
     const shown = events.map((event) => eventSeenFrom(event, from));
     return { answer: { events: shown as never, more, epoch, head: s }, from: [follower] };
   },
+
+  asOf: (input, user, sources) => roomAsOf(input, user, sources),
 
   async members({ room, after, limit = limits.historyPage }, user, sources) {
     const { lanes, recent } = sources;

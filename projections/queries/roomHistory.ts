@@ -85,6 +85,25 @@ export async function roomEventsAfter(
   return { checkpoint: checkpoint ?? noCheckpoint, events };
 }
 
+/** A room's events of these types up to `toS`, and the lane's checkpoint, from one snapshot. Rights are the caller's. */
+export async function roomEventsOfTypes(
+  db: Kysely<ChatTables>,
+  {
+    lane,
+    room,
+    toS,
+    types,
+  }: { readonly lane: LaneId; readonly room: string; readonly toS: number; readonly types: readonly string[] },
+): Promise<{ readonly checkpoint: Checkpoint; readonly events: readonly RoomEvent[] }> {
+  const { checkpoint, events } = await db
+    .selectNoFrom((eb) => [
+      checkpointIn(eb, lane).as("checkpoint"),
+      jsonArrayFrom(eventsIn(eb, room).where("s", "<=", toS).where("type", "in", types).orderBy("s")).as("events"),
+    ])
+    .executeTakeFirstOrThrow();
+  return { checkpoint: checkpoint ?? noCheckpoint, events };
+}
+
 function eventsIn(eb: ExpressionBuilder<ChatTables, never>, room: string) {
   return eb
     .selectFrom("chat.room_events")

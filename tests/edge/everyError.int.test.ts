@@ -373,6 +373,25 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     return refused(a, command("editMessage", { room, message, text: "once more" }));
   },
 
+  async NotYet() {
+    const headers = { authorization: `Bearer ${ada.session.token}` };
+    const asOf = (query: string) => overHttp(`/v1/rooms/${room}/as-of?${query}`, { headers });
+    expect((await refused(a, query("asOf", { room, s: 1_000_000 }))).err).toMatchObject({ name: "NotYet" });
+    for (const nonsense of ["", "s=1&at=2026-01-01", "at=soon", "s=0"])
+      expect((await asOf(nonsense)).err.name).toBe("BadInput");
+    expect((await asOf(`at=${new Date(Date.now() + 60_000).toISOString()}`)).err.name).toBe("NotYet");
+    return asOf("s=1000000");
+  },
+  async BeforeHistory() {
+    const eve = await chat.person(edge, "eve");
+    const e = await bareSocket(edge.url, eve.session.token);
+    expect((await refused(e, query("asOf", { room, s: 1 }))).err.name).toBe("RoomNotFound");
+    await vi.waitFor(() => okOf(a, command("addMember", { room, user: eve.user })));
+    const headers = { authorization: `Bearer ${eve.session.token}` };
+    const produced = await overHttp(`/v1/rooms/${room}/as-of?s=1`, { headers });
+    expect((await overHttp(`/v1/rooms/${room}/as-of?at=2020-01-01`, { headers })).err).toEqual(produced.err);
+    return produced;
+  },
   async Parked() {
     const other = await makeRoom([]);
     const pool = openPool(chat.box.databaseUrl, { name: "tests", max: 1 });

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { writeConnections } from "../../apps/hub/box/connections.ts";
 import { exitCodes } from "../../apps/hub/exitCodes.ts";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
-import { type ChatUnderTest, chatUnderTest } from "../support/chat.ts";
+import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
 import { runHub } from "../support/runHub.ts";
 
 // What the log proves of itself, from the outside: a box at work whose heads are signed all the time.
@@ -21,6 +21,8 @@ let chat: ChatUnderTest;
 let room: string;
 let publicKey: string;
 let socket: BareSocket;
+let edge: StartedEdge;
+let ada: Person;
 
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), "connect-hub-proof-"));
@@ -43,8 +45,8 @@ beforeAll(async () => {
   });
   await chat.startCommands();
   await chat.startProjector();
-  const edge = await chat.startEdge();
-  const ada = await chat.person(edge, "ada");
+  edge = await chat.startEdge();
+  ada = await chat.person(edge, "ada");
   socket = await bareSocket(edge.url, ada.session.token);
   room = (await ask("createRoom", { name: "Engine" })).room;
   for (let k = 1; k <= 5; k++) await ask("postMessage", { room, text: `number ${k}` });
@@ -249,6 +251,44 @@ test("the digest of any position is what the tables held there", async () => {
   expect(beyond).toMatchObject({ code: exitCodes.badSettingOrUsage });
   expect(beyond.complaints).toContain("rooms.0 has no commit 1000000: its last one is");
   expect((await hub("digest", "--at", "yesterday")).complaints).toContain('"yesterday" names no place in the log');
+});
+
+test("members look back over HTTP, each from where they came in, and see no text that was deleted since", async () => {
+  const bob = await chat.person(edge, "bob");
+  const { room: own } = await ask("createRoom", { name: "Attic" });
+  for (const text of ["one", "two", "three"]) await ask("postMessage", { room: own, text });
+  await ask("editMessage", { room: own, message: 2, text: "uno" });
+  await ask("addMember", { room: own, user: bob.user });
+  await ask("renameRoom", { room: own, name: "Loft" });
+  await ask("deleteMessage", { room: own, message: 3 });
+  const asOf = async (query: string, { token } = ada.session) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${edge.url}/v1/rooms/${own}/as-of?${query}`, { headers });
+    return (await answer.json()) as { ok: Record<string, unknown>; err?: { name: string } };
+  };
+  const { ok: then } = await asOf("s=4");
+  const message = { by: ada.user, edited: false, deleted: false };
+  expect(then).toMatchObject({ s: 4, name: "Attic", type: "group", memberCount: 1, more: false });
+  expect(then.members).toEqual([{ id: ada.user, role: "owner" }]);
+  expect(then.messages).toMatchObject([
+    { ...message, s: 2, text: "one" },
+    { ...message, s: 3, text: null },
+    { ...message, s: 4, text: "three" },
+  ]);
+  expect((await asOf(`at=${String(then.at)}`)).ok).toEqual(then);
+  const { ok: now } = await asOf(`at=${new Date().toISOString()}&limit=2`);
+  expect(now).toMatchObject({ s: 8, name: "Loft", memberCount: 2, more: true });
+  expect(now.messages).toMatchObject([
+    { s: 3, text: null, deleted: true },
+    { s: 4, text: "three" },
+  ]);
+  expect((await asOf("s=5")).ok.messages).toMatchObject([{ s: 2, text: "uno", edited: true }, { s: 3 }, { s: 4 }]);
+  expect((await asOf("s=5", bob.session)).err?.name).toBe("BeforeHistory");
+  const { ok: his } = await asOf("s=7", bob.session);
+  expect(his).toMatchObject({ s: 7, name: "Loft", memberCount: 2, messages: [], more: false });
+  // The same from the tables alone.
+  await hub("wait-caught-up", "--timeout", "20");
+  expect((await asOf("s=4")).ok).toEqual(then);
 });
 
 test("a room is shown as it was at any event and at any instant, also what was deleted and erased later", async () => {
