@@ -8,7 +8,7 @@ import { type KeptApp, keepApp } from "../crash/keptApp.ts";
 import { type Box, startBox } from "../demo/box.ts";
 import { waitFor } from "../demo/waitFor.ts";
 import { type OwnNatsCluster, startNatsCluster } from "../setup/natsCluster.ts";
-import { type NatsLine, natsLine } from "./natsLine.ts";
+import { type NatsLine, natsLine } from "../support/natsLine.ts";
 
 /** One of several processes of `commands`, on a line of its own. */
 export interface CommandsProcess {
