@@ -7,3 +7,4 @@ export { openSnapshot } from "./openSnapshot.ts";
 export { pgApplier } from "./pgApplier.ts";
 export { pgFactSource } from "./pgFactSource.ts";
 export { pgGenerations } from "./pgGenerations.ts";
+export { type LaneMark, type ParkedTables, pgParked } from "./pgParked.ts";

@@ -4,6 +4,7 @@ import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
 import { lanePaces, paceTable, stateText } from "../projections/lanePace.ts";
+import { registerParked } from "../projections/parked.ts";
 import { registerVerify } from "../projections/verify.ts";
 import { type LaneLag, type ReadTables, withReadTables } from "../readTables.ts";
 import { textTable } from "../table.ts";
@@ -30,6 +31,7 @@ export function registerProjections(program: Command, context: CommandContext): 
     )
     .option("--json", "for programs")
     .action(({ json }: Json) => lag(context, json === true));
+  registerParked(projections, context);
   registerVerify(projections, context);
   registerGenerations(projections, context);
 }

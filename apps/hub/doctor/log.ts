@@ -1,5 +1,6 @@
-import type { LaneId } from "@connect-hub/domain/values";
+import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { checkLane, type LaneDifference, type NatsLink, openLane } from "@connect-hub/jetstream";
+import { pgParked } from "@connect-hub/postgres";
 import type { Connections } from "../box/connections.ts";
 import { lanesOf } from "../box/migrate.ts";
 import { connectAsOperator } from "../lanes.ts";
@@ -35,7 +36,20 @@ async function examineLane(
     const lags = await lagsOf(tables, [await openLane(link, { prefix, id })]);
     return lags.map(lagFinding);
   });
-  return [...found, ...lag];
+  const parked = await examine(`parked in ${id}`, "See: npm run hub -- projections parked", () => parkedIn(id, tables));
+  return [...found, ...lag, ...parked];
+}
+
+/** Nothing when nothing is parked. */
+async function parkedIn(id: LaneId, all: readonly ReadTables[]): Promise<readonly Finding[]> {
+  const tables = all.find(({ name }) => name === contextOf(id));
+  const served = (await tables?.generations.list())?.find(({ state }) => state === "served");
+  if (tables === undefined || served === undefined) return [];
+  const marks = (await pgParked(tables.pool, tables.model).list(served.number)).filter(({ lane }) => lane === id);
+  const [first] = marks;
+  if (first === undefined) return [];
+  const says = `${marks.length} can't be read, the first is ${first.kind} ${first.id} since commit ${first.from}: ${first.reason}`;
+  return [warn(`parked in ${id}`, says, "See why, and what to do: npm run hub -- projections parked")];
 }
 
 function laneFinding(check: string, differences: readonly LaneDifference[]): Finding {
