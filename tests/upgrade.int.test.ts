@@ -5,13 +5,20 @@ import {
   type Command,
   type CommandReply,
   type ContextModel,
+  type DomainEvent,
   decodeBeat,
   decodeCommit,
   derivedId,
+  encodeCommit,
+  encodeEntry,
+  factRef,
   factsVersionOf,
+  hashCommit,
   instanceOf,
+  keyNamesOf,
   type Lane,
   MemoryTables,
+  sealEvent,
   subjects,
 } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel } from "@connect-hub/domain/room";
@@ -164,7 +171,7 @@ class World {
   }
 
   /** The rows of the served generation are a fold of the log by `model`. */
-  async holdTables(model: ContextModel): Promise<void> {
+  async holdTables(model: ContextModel): Promise<MemoryTables> {
     await this.reached((await this.state("served")).number);
     const snapshot = await openSnapshot(this.pool, model);
     const to = snapshot.checkpoints.find(({ lane }) => lane === this.lane.id)?.n ?? 0;
@@ -173,6 +180,22 @@ class World {
     await foldLane(fold, { lane: this.lane, model: roomModel, vault, to });
     expect(await firstDifference(snapshot, fold, model)).toBeUndefined();
     await snapshot.close();
+    return fold;
+  }
+
+  /** What a writer of the newer version stored in its last moment before it heard that it has no business there any more. */
+  async storeLate(event: DomainEvent): Promise<void> {
+    const n = await this.lane.lastNumber();
+    const last = (await this.lane.readAt(n))?.bytes ?? expect.unreachable("the lane is empty");
+    const { epoch, term, at } = decodeCommit(last);
+    const vault = await openVault({ db: this.pool, rootFile: this.box.env.HUB_VAULT_ROOT ?? "" });
+    await vault.named(keyNamesOf(event, roomModel));
+    const stored = sealEvent(event, roomModel, (name) => vault.cached(name) ?? expect.unreachable(`no key ${name}`));
+    const { key } = this.command("editMessage", event.subject.id, {});
+    const parts = { key, kind: "editMessage", digest: "0".repeat(64), result: { s: event.s ?? 0 } };
+    const head = { lane: this.lane.id, epoch, n: n + 1, term: term + 1, writer: "newer-1", at };
+    const bytes = encodeCommit({ ...head, prevHash: hashCommit(last) }, [encodeEntry({ ...parts, events: [stored] })]);
+    expect(await this.lane.append(bytes, n)).toBe("stored");
   }
 
   async close(): Promise<void> {
@@ -248,4 +271,35 @@ test("two versions side by side: up, down and up again, nothing lost, and no way
   expect(results).toEqual([...told]);
   const types = entries.flatMap((entry) => entry.events.map(({ type }) => type)).filter((type) => /Edited/.test(type));
   expect(types).toEqual(["MessageEdited.v1", "MessageEdited.v1", "MessageEdited.v2"]);
+});
+
+test("under former code an event that it can't read parks its room and no other, until the newer code is back", async () => {
+  const w = await World.make();
+  const formerProjector = await w.projector(former);
+  const before = await w.writer(former);
+  await w.send("createRoom", den, { name: "den" });
+  await w.send("createRoom", attic, { name: "attic" });
+  await w.send("postMessage", den, { text: "a" });
+  await before.close();
+  const data = { message: 2, edits: [], files: [], body: { text: "b", files: [] } };
+  await w.storeLate({ type: "MessageEdited.v2", subject: { kind: "room", id: den }, s: 3, by: ana, data });
+
+  const after = await w.writer(former);
+  expect(await w.send("postMessage", attic, { text: "c" })).toMatchObject({ result: { s: 2 } });
+  const { number } = await w.state("served");
+  await w.reached(number);
+  expect(await w.generations.parked(number)).toBe(1);
+  const post = w.command("postMessage", den, { text: "d" });
+  expect(await w.ask(post)).toMatchObject({ refused: { code: "Parked" } });
+
+  await Promise.all([formerProjector.close(), after.close()]);
+  await w.projector(newer);
+  const { signal } = new AbortController();
+  const how = { model: roomModel, lanes: [w.lane], compare: false, swap: true, signal };
+  expect(await rebuild({ generations: w.generations, ...how })).toMatchObject({ outcome: "swapped" });
+  await w.writer(newer);
+  await vi.waitFor(async () => expect(await w.ask(post)).toMatchObject({ ok: { room: den, s: 4 } }), 10_000);
+  expect(await w.generations.parked((await w.state("served")).number)).toBe(0);
+  const fold = await w.holdTables(roomModel);
+  expect(fold.get(factRef("messages", `${den}:2`))).toMatchObject({ data: { text: "b", edits: [3] } });
 });

@@ -34,7 +34,12 @@ export async function orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
     return await ask();
   } catch (cause) {
     const state = sqlStateOf(cause);
-    if (cause instanceof TypeError || cause instanceof GenerationRefused || (state !== undefined && !passing.test(state))) throw cause;
+    if (
+      cause instanceof TypeError ||
+      cause instanceof GenerationRefused ||
+      (state !== undefined && !passing.test(state))
+    )
+      throw cause;
     throw new FactsUnavailable(`Postgres: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
