@@ -69,8 +69,9 @@ export async function watchGenerations({ model, generations, start, log }: Watch
   }
 
   function passOver(error: unknown): void {
-    // Its projectors say so, and try again.
-    if (!(error instanceof FactsUnavailable)) throw error;
+    // What is away its projectors say, and try again.
+    if (!(error instanceof FactsUnavailable))
+      log.error({ err: error, context: model.context }, "can't see which tables there are");
   }
 
   await look();

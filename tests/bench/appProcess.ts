@@ -10,6 +10,8 @@ export interface AppProcess {
   readonly pid: number;
   /** CPU seconds it has used. */
   cpuSeconds(): number;
+  /** The most memory that it has had, in bytes. */
+  peakBytes(): number;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export async function startScripts(
   return {
     pid,
     cpuSeconds: () => cpuSecondsOf(pid),
+    peakBytes: () => peakBytesOf(pid),
     async close() {
       if (child.exitCode !== null) return;
       const gone = once(child, "exit");
@@ -55,6 +58,11 @@ function cpuSecondsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+function peakBytesOf(pid: number): number {
+  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kibibytes) * 1024;
 }
 
 async function messageOf(child: ChildProcess): Promise<void> {

@@ -32,10 +32,10 @@ interface Parsed {
 const tables = ["messages", "room_events", "room_commands"] as const;
 const rowsPerBatch = 2_000;
 
-/** Tables of the same shape, with the same indexes, in a schema of its own. */
+/** Tables of the same shape as those of the first generation, with the same indexes, in a schema of its own. */
 export async function bareCopy(pool: PostgresPool): Promise<BareCopy> {
   await pool.query("create schema bare");
-  for (const table of tables) await pool.query(`create table bare.${table} (like chat.${table} including all)`);
+  for (const table of tables) await pool.query(`create table bare.${table} (like chat_g1.${table} including all)`);
   await pool.query("create table bare.checkpoints (lane text primary key, n bigint)");
   return {
     async empty() {

@@ -5,9 +5,18 @@ import { fanout } from "./fanout.ts";
 import { hotRoom } from "./hotRoom.ts";
 import { move } from "./move.ts";
 import { project } from "./project.ts";
+import { rebuild } from "./rebuild.ts";
 import { upload } from "./upload.ts";
 
-const benches: { readonly [name: string]: Bench } = { append, "hot-room": hotRoom, project, fanout, move, upload };
+const benches: { readonly [name: string]: Bench } = {
+  append,
+  "hot-room": hotRoom,
+  project,
+  rebuild,
+  fanout,
+  move,
+  upload,
+};
 
 const name = process.argv[2] ?? "";
 const bench = benches[name];

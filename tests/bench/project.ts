@@ -1,13 +1,4 @@
-import {
-  type Checkpoint,
-  encodeCommit,
-  encodeEntry,
-  hashCommit,
-  type Lane,
-  sealEvent,
-  type Vault,
-} from "@connect-hub/domain/kernel";
-import { roomModel } from "@connect-hub/domain/room";
+import type { Checkpoint, Lane } from "@connect-hub/domain/kernel";
 import { openLane } from "@connect-hub/jetstream";
 import { openPool, type PostgresPool } from "@connect-hub/postgres";
 import { readProjectorConfig, startProjectors } from "@connect-hub/projector";
@@ -15,11 +6,9 @@ import { openVault } from "@connect-hub/vault";
 import { type FreshBox, freshBox } from "../support/freshBox.ts";
 import { type BareCopy, bareCopy } from "./bareCopy.ts";
 import { alternate, type Bench, benchServers, partOf, round } from "./bench.ts";
-import { idOf, text } from "./senders.ts";
+import { roomLog } from "./roomLog.ts";
 
-const rooms = 100;
 const messages = 100_000;
-const perCommit = 20;
 const pairs = 5;
 
 /** Catching up with a lane of 100,000 messages, against a bare loop that reads it, parses it and copies the same rows. */
@@ -31,7 +20,7 @@ export const project: Bench = async (say) => {
     const vault = await openVault({ db: pool, rootFile: String(box.env.HUB_VAULT_ROOT) });
     const lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
     say(`writing ${messages} messages …`);
-    await fill(lane, vault);
+    await (await roomLog(lane, vault)).append(messages);
     const head = await lane.lastNumber();
     const bare = await bareCopy(pool);
     const rates = await alternate(pairs, say, {
@@ -70,63 +59,4 @@ async function bareOnce(bare: BareCopy, lane: Lane, head: number): Promise<numbe
   const startedAt = performance.now();
   await bare.run(lane, head);
   return round(messages / ((performance.now() - startedAt) / 1_000));
-}
-
-/** Appends rooms and messages as their writer would, without deciding anything. */
-async function fill(lane: Lane, vault: Vault): Promise<void> {
-  const people = Array.from({ length: rooms }, (_, index) => ({
-    room: idOf("room", index),
-    owner: idOf("owner", index),
-  }));
-  await vault.named(people.map(({ room, owner }) => `body:${room}:${owner}`));
-  const keyOf = (name: string) => {
-    const key = vault.cached(name);
-    if (key === undefined) throw new Error(`no key ${name}`);
-    return key;
-  };
-  let n = 0;
-  let prevHash = "";
-  const append = async (entries: readonly string[]): Promise<void> => {
-    n += 1;
-    const at = new Date(Date.parse("2026-01-01") + n).toISOString();
-    const bytes = encodeCommit(
-      { lane: lane.id, epoch: lane.epoch, n, term: 1, writer: "bench", prevHash, at },
-      entries,
-    );
-    if ((await lane.append(bytes, n - 1)) !== "stored") throw new Error(`commit ${n} was not stored`);
-    prevHash = hashCommit(bytes);
-  };
-  const entryOf = (
-    index: number,
-    room: string,
-    owner: string,
-    event: { type: string; s: number; m?: number; data: object },
-  ) =>
-    encodeEntry({
-      key: { actor: owner, id: idOf(event.type, index) },
-      kind: "postMessage",
-      digest: "0".repeat(64),
-      result: { room, s: event.s },
-      events: [
-        sealEvent(
-          { ...event, subject: { kind: "room", id: room }, by: owner, data: { ...event.data } },
-          roomModel,
-          keyOf,
-        ),
-      ],
-    });
-  await append([]);
-  for (const [index, { room, owner }] of people.entries()) {
-    const data = { type: "group", name: `room ${index}`, members: [{ user: owner, role: "owner" }] };
-    await append([entryOf(index, room, owner, { type: "RoomCreated.v1", s: 1, data })]);
-  }
-  for (let first = 0; first < messages; first += perCommit) {
-    const entries = Array.from({ length: perCommit }, (_, k) => {
-      const index = first + k;
-      const { room, owner } = people[index % rooms] as (typeof people)[number];
-      const m = Math.floor(index / rooms) + 1;
-      return entryOf(index, room, owner, { type: "MessagePosted.v1", s: m + 1, m, data: { body: { text } } });
-    });
-    await append(entries);
-  }
 }

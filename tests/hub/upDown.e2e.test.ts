@@ -3,8 +3,10 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openPool } from "@connect-hub/postgres";
 import { identifyProcess, waitFor } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readConnections } from "../../apps/hub/box/connections.ts";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const person = { email: "anna@example.org", password: "a long enough password", name: "Anna" };
@@ -54,12 +56,20 @@ async function post(address: string, path: string, body: object): Promise<number
   return (await fetch(address + path, { method: "POST", headers, body: JSON.stringify(body) })).status;
 }
 
-test("a box goes up, says what runs, survives the death of its supervisor with all data, and goes down", async () => {
+/** As if the tables of accounts had been filled by an older version of the code. */
+async function makeStrange(): Promise<void> {
+  const pool = openPool(readConnections(folder).authUrl, { name: "test" });
+  await pool.query("update auth.generations set facts_version = 'older'");
+  await pool.end();
+}
+
+test("a box goes up, says what runs, survives the death of its supervisor with all data, fills tables of another version anew, and goes down", async () => {
   expect(await hub("up")).toMatchObject({ code: 0, stdout: expect.stringContaining("http://127.0.0.1:") });
   const first = await status();
   expect(first.servers.map(({ kind }) => kind)).toEqual(["nats", "postgres", "valkey"]);
   expect(await post(first.address, "/v1/register", person)).toBeLessThan(300);
   expect(await hub("up")).toMatchObject({ code: 0, stdout: expect.stringContaining("already") });
+  await makeStrange();
 
   process.kill(first.supervisor.pid, "SIGKILL");
   const gone = () => first.processes.every(({ pid }) => identifyProcess(pid) === undefined);
@@ -72,6 +82,8 @@ test("a box goes up, says what runs, survives the death of its supervisor with a
   expect(pidsOf(first).filter((pid) => identifyProcess(pid) !== undefined)).toEqual([]);
   const { email, password } = person;
   expect(await post(second.address, "/v1/sign-in", { email, password })).toBeLessThan(300);
+  const { stdout } = await hub("projections", "list", "--json");
+  expect(JSON.parse(stdout)).toMatchObject([{ generation: 2 }, { generation: 1 }, { generation: 1 }]);
 
   expect(await hub("down")).toMatchObject({ code: 0, stdout: expect.stringContaining("Stopped") });
   expect(pidsOf(second).filter((pid) => identifyProcess(pid) !== undefined)).toEqual([]);

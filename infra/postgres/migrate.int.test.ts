@@ -1,0 +1,54 @@
+import { accountModel } from "@connect-hub/domain/account";
+import { factsVersionOf } from "@connect-hub/domain/kernel";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
+import { migrate } from "./migrate.ts";
+import { openPool, type PostgresPool } from "./openPool.ts";
+import { pgGenerations } from "./pgGenerations.ts";
+
+let database: TestDatabase;
+let pool: PostgresPool;
+
+beforeAll(async () => {
+  database = await makeTestDatabase(inject("postgresUrl"));
+  pool = openPool(database.url, { name: "test" });
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const served = async () => (await pgGenerations(pool, accountModel).list()).map(({ number, state }) => [number, state]);
+
+test("tables of before there were generations go, and the new ones count as filled by no version", async () => {
+  await pool.query("create schema auth; create table auth.users (id text primary key, shoe_size int)");
+  await pool.query("insert into auth.users values ('ann', 43); create table auth.kysely_migration (name text)");
+  await migrate(pool, "auth");
+  expect((await pool.query("select id, email from auth.users")).rows).toEqual([]);
+  expect(await pgGenerations(pool, accountModel).list()).toMatchObject([{ number: 1, factsVersion: "" }]);
+});
+
+test("a schema that is not there is made with one served generation of this version, and once", async () => {
+  await pool.query("drop schema auth cascade; drop schema auth_g1 cascade");
+  await Promise.all([migrate(pool, "auth"), migrate(pool, "auth"), migrate(pool, "auth")]);
+  expect(await served()).toEqual([[1, "served"]]);
+  const [first] = await pgGenerations(pool, accountModel).list();
+  expect(first).toMatchObject({ factsVersion: factsVersionOf(accountModel), swappedAt: null });
+});
+
+test("a table that another version had differently is shown as it is there, whichever is served", async () => {
+  const generations = pgGenerations(pool, accountModel);
+  const { number } = await generations.make("another version");
+  await pool.query(`alter table auth_g${number}.users add shoe_size int; drop table auth_g${number}.user_settings`);
+  await generations.swap(number);
+  expect((await pool.query("select id, shoe_size from auth.users")).rows).toEqual([]);
+  await expect(pool.query("select 1 from auth.user_settings")).rejects.toThrow("does not exist");
+  await generations.swap(1);
+  await expect(pool.query("select shoe_size from auth.users")).rejects.toThrow("does not exist");
+  expect((await pool.query("select data from auth.user_settings")).rows).toEqual([]);
+  expect(await served()).toEqual([
+    [1, "served"],
+    [number, "kept"],
+  ]);
+});
