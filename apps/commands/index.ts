@@ -109,7 +109,8 @@ async function startLanes(config: CommandsConfig, { code, link, pools, log }: La
   const tables = [...accountTables, ...roomTables, ...contentTables];
   const source = pgFactSource(pools, tables);
   const lanes = new Map<LaneId, Lane>();
-  for (const { lane } of await listLanes(link, prefix)) lanes.set(lane, await openLane(link, { prefix, id: lane }));
+  for (const { lane } of await listLanes(link, prefix))
+    lanes.set(lane, await openLane(link, { prefix, id: lane, archiveDir: config.HUB_ARCHIVE_DIR }));
   const accounts = lanes.get("accounts.0");
   const content = lanes.get("content.0");
   if (accounts === undefined || content === undefined)

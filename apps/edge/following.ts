@@ -41,6 +41,7 @@ export interface Following {
 export interface FollowingOptions {
   readonly link: NatsLink;
   readonly prefix: string;
+  readonly archiveDir?: string | undefined;
   readonly source: FactSource;
   readonly vault: Vault;
   readonly sockets: Sockets;
@@ -124,7 +125,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
 
   async function follow(id: LaneId): Promise<LaneFollower> {
     const context = contextOf(id);
-    const lane = await openLane(link, { prefix, id });
+    const lane = await openLane(link, { prefix, id, archiveDir: options.archiveDir });
     return followLane({
       lane,
       source,

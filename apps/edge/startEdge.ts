@@ -79,6 +79,7 @@ async function openDoors(
   const following = await startFollowing({
     ...backends,
     prefix: config.HUB_PREFIX,
+    archiveDir: config.HUB_ARCHIVE_DIR,
     sockets: here,
     log,
     publish: (room, body) => server?.publish(room, body),

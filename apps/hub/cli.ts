@@ -28,6 +28,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
   projections: async () => (await import("./commands/projections.ts")).registerProjections,
   doctor: async () => (await import("./commands/doctor.ts")).registerDoctor,
+  archive: async () => (await import("./commands/archive.ts")).registerArchive,
   backup: async () => (await import("./commands/backup.ts")).registerBackup,
   restore: async () => (await import("./commands/restore.ts")).registerRestore,
   digest: async () => (await import("./commands/digest.ts")).registerDigest,

@@ -19,6 +19,13 @@ export function connectAsOperator(connections: Connections): Promise<NatsLink> {
   });
 }
 
+/** The operator may make streams, but only `commands` may append: a restore or an archive does both. Throws `LogUnavailable`. */
+export function connectAsWriter(connections: Connections): Promise<NatsLink> {
+  const { natsUrl: url, natsLogins } = connections;
+  if (natsLogins.commands === undefined) return connectAsOperator(connections);
+  return connectNats({ url, ...natsLogins.commands, name: "hub", inboxPrefix: "_INBOX_commands" });
+}
+
 /** Runs `work` with all lanes of a box. */
 export async function withLanesOf<T>(
   connections: Connections,
@@ -26,7 +33,8 @@ export async function withLanesOf<T>(
 ): Promise<T> {
   const link = await connectAsOperator(connections);
   try {
-    const open = (id: LaneId) => openLane(link, { prefix: connections.prefix, id });
+    const { prefix, archiveDir } = connections;
+    const open = (id: LaneId) => openLane(link, { prefix, id, archiveDir });
     return await work(await Promise.all(lanesOf(connections.roomLanes).map(open)));
   } finally {
     await link.close();
@@ -40,17 +48,18 @@ export async function withLanes(
   work: (lanes: readonly Lane[], log: { readonly link: NatsLink; readonly prefix: string }) => Promise<void>,
 ): Promise<void> {
   const connections = readConnections(context.config().dataDir);
-  const { prefix } = connections;
+  const { prefix, archiveDir } = connections;
   const ids = chosenLanes(lanesOf(connections.roomLanes), only);
   const link = await connectAsOperator(connections);
   try {
-    await work(await Promise.all(ids.map((id) => openLane(link, { prefix, id }))), { link, prefix });
+    await work(await Promise.all(ids.map((id) => openLane(link, { prefix, id, archiveDir }))), { link, prefix });
   } finally {
     await link.close();
   }
 }
 
-function chosenLanes(all: readonly LaneId[], only: string | undefined): readonly LaneId[] {
+/** The lane that is named, or all. Throws `BadSetting` for a name that is none. */
+export function chosenLanes(all: readonly LaneId[], only: string | undefined): readonly LaneId[] {
   const chosen = only === undefined ? all : all.filter((lane) => lane === only);
   if (chosen.length === 0) throw new BadSetting(`There is no lane "${only}", only ${all.join(", ")}.`);
   return chosen;

@@ -155,7 +155,11 @@ async function openBackends(config: PlacementConfig, log: Logger, opened: Closer
     inboxPrefix: "_INBOX_placement",
   });
   opened.push(() => link.close());
-  const lane = await openLane(link, { prefix: config.HUB_PREFIX, id: "content.0" });
+  const lane = await openLane(link, {
+    prefix: config.HUB_PREFIX,
+    id: "content.0",
+    archiveDir: config.HUB_ARCHIVE_DIR,
+  });
   const commands = serviceCommands(link, {
     prefix: config.HUB_PREFIX,
     lane,

@@ -57,7 +57,17 @@ export async function startProjectors(config: ProjectorConfig, models = ownModel
     const lanes = await listLanes(link, config.HUB_PREFIX);
     if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
     const { over, end } = untilOver();
-    const parts = { name, models, prefix: config.HUB_PREFIX, link, pools, vault, log, end };
+    const parts = {
+      name,
+      models,
+      prefix: config.HUB_PREFIX,
+      archiveDir: config.HUB_ARCHIVE_DIR,
+      link,
+      pools,
+      vault,
+      log,
+      end,
+    };
     log.info({ lanes: lanes.map(({ lane }) => lane), name }, "projecting");
     const watches = await Promise.all(
       contexts.map((context) => watchContext(context, lanes, parts).then((watch) => [context, watch] as const)),
@@ -105,6 +115,7 @@ interface Parts {
   /** Of this process, unlike any other's. */
   readonly name: string;
   readonly prefix: string;
+  readonly archiveDir: string | undefined;
   readonly link: NatsLink;
   readonly pools: Pools;
   readonly vault: Vault;
@@ -129,7 +140,7 @@ function startOne(
   { generation, mayPark }: { readonly generation: number; mayPark(): boolean },
   parts: Parts,
 ): Projector {
-  const { models, name, prefix, link, pools, vault, log, end } = parts;
+  const { models, name, prefix, archiveDir, link, pools, vault, log, end } = parts;
   const model = models[contextOf(lane)];
   const step = failpoint([
     ...projectSteps,
@@ -142,7 +153,7 @@ function startOne(
   return startProjector({
     lane,
     async openLane() {
-      const opened = await openLane(link, { prefix, id: lane });
+      const opened = await openLane(link, { prefix, id: lane, archiveDir });
       if (opened.epoch === epoch) return opened;
       const reason = new EpochOver(lane, epoch);
       end(reason);

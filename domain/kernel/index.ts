@@ -31,6 +31,7 @@ export * from "./parkingFold.ts";
 export * from "./pause.ts";
 export * from "./ports.ts";
 export * from "./reactor.ts";
+export * from "./records.ts";
 export * from "./sealing.ts";
 export * from "./signedHead.ts";
 export * from "./steps.ts";

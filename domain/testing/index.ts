@@ -1,5 +1,6 @@
 export * from "./changeApplier.features.ts";
 export * from "./contentTalk.ts";
+export * from "./golden.ts";
 export * from "./goldenEvents.ts";
 export * from "./lane.features.ts";
 export * from "./logBuilder.ts";

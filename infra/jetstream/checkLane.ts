@@ -14,10 +14,10 @@ export async function checkLane(
   link: NatsLink,
   { prefix, id }: { readonly prefix: string; readonly id: LaneId },
 ): Promise<LaneDifference[]> {
-  const { epoch, stream } = await readLaneEntry(link, prefix, id);
+  const { epoch, stream, first } = await readLaneEntry(link, prefix, id);
   try {
     const manager = await jetstreamManager(link.nc, { checkAPI: false });
-    return laneStreamDifferences(await manager.streams.info(stream), { prefix, lane: id, epoch });
+    return laneStreamDifferences(await manager.streams.info(stream), { prefix, lane: id, epoch, first });
   } catch (cause) {
     if (hasApiCode(cause, JetStreamApiCodes.StreamNotFound)) return [{ field: "stream", is: "missing", must: stream }];
     throw new LogUnavailable(`The stream of lane ${id} can't be inspected.`, { cause });

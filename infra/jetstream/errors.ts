@@ -69,6 +69,18 @@ export class LaneHasHole extends Error {
   }
 }
 
+/** Commits that are to be in a file of the archive can't be read from it. */
+export class ArchiveUnsound extends Error {
+  readonly code = "ArchiveUnsound";
+  readonly retryable = false;
+
+  /** `path` of the file, or of the folder that was not named. */
+  constructor(path: string, what: string, cause?: unknown) {
+    const todo = "Put it back from your copy of the archive, or name its folder by HUB_ARCHIVE_DIR";
+    super(`The archive ${path} can't be read: ${what}. ${todo}.`, { cause });
+  }
+}
+
 /** Whether `error` is JetStream's own answer with the error code `code`. */
 export function hasApiCode(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.code === code;

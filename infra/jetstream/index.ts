@@ -1,4 +1,12 @@
+export {
+  type Archived,
+  type ArchiveStep,
+  archivePast,
+  type PastState,
+  pastOf,
+} from "./archivePast.ts";
 export { checkLane } from "./checkLane.ts";
+export { type CloseStep, closeEpoch } from "./closeEpoch.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export { askDoor, type DoorAnswerer, serveDoor } from "./doorCalls.ts";
@@ -18,7 +26,7 @@ export {
   sealLane,
   setReserve,
 } from "./nextEpoch.ts";
-export { openLane } from "./openLane.ts";
+export { type OpenLaneOptions, openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
 export { reactorCheckpoint } from "./reactorCheckpoint.ts";
 export { type ServeOptions, serveCommands } from "./serveCommands.ts";

@@ -2,6 +2,7 @@ import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contexts, type LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
+import type { ArchiveFile } from "./archiveFile.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneCountFixed, LaneNotFound } from "./errors.ts";
 
@@ -10,7 +11,18 @@ export interface LaneEntry {
   /** 32 hex digits. */
   readonly epoch: string;
   readonly stream: string;
+  /** The number of the first commit in the stream; 1 if left out. */
+  readonly first?: number;
+  /** The epochs that were closed before this one, oldest first: all commits before `first`. */
+  readonly past?: readonly PastPart[];
 }
+
+/** A closed epoch: its commits `first` … `last` are in a sealed stream or, moved out of NATS, in a file of the archive. */
+export type PastPart = {
+  readonly epoch: string;
+  readonly first: number;
+  readonly last: number;
+} & ({ readonly stream: string } | { readonly file: ArchiveFile });
 
 const answerMs = 3_000;
 
@@ -32,6 +44,21 @@ export async function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): P
   const standing = await findLane(registry, lane);
   if (standing === undefined) throw new Error(`The entry of lane ${lane} is gone again.`);
   return standing;
+}
+
+/**
+ * Changes the entry of a lane; false when somebody else changed it meanwhile: look again. `was` is what it was read as.
+ */
+export async function changeLane(registry: KV, lane: LaneId, was: LaneEntry, entry: LaneEntry): Promise<boolean> {
+  const found = await registry.get(lane);
+  if (found === null || found.string() !== JSON.stringify(was)) return false;
+  try {
+    await registry.update(lane, JSON.stringify(entry), found.revision);
+    return true;
+  } catch (error) {
+    if ((await find(registry, lane)) === JSON.stringify(was)) throw error;
+    return false;
+  }
 }
 
 /** Writes the entry of a lane, whatever stood there: the lane is in that epoch from now on. */
@@ -108,13 +135,27 @@ async function orUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
 
 function parseEntry(text: string): LaneEntry {
   const entry: unknown = JSON.parse(text);
-  if (typeof entry === "object" && entry !== null && "epoch" in entry && "stream" in entry) {
-    const { epoch, stream } = entry;
-    if (typeof epoch === "string" && /^[0-9a-f]{32}$/.test(epoch) && typeof stream === "string")
-      return { epoch, stream };
-  }
+  if (isEntry(entry)) return entry;
   throw new Error(`The registry of the lanes holds an entry that is none: ${text}`);
 }
+
+function isEntry(value: unknown): value is LaneEntry {
+  const entry = value as LaneEntry | null;
+  return (
+    isEpoch(entry?.epoch) &&
+    typeof entry?.stream === "string" &&
+    isNumber(entry.first ?? 1) &&
+    (entry.past === undefined || (Array.isArray(entry.past) && entry.past.every(isPart)))
+  );
+}
+
+function isPart(part: PastPart): boolean {
+  const isStored = "stream" in part ? typeof part.stream === "string" : /^[\w.-]+$/.test(part.file?.name);
+  return isEpoch(part.epoch) && isNumber(part.first) && isNumber(part.last) && isStored;
+}
+
+const isEpoch = (value: unknown): boolean => typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
+const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 1;
 
 function isLaneId(key: string): key is LaneId {
   const [context, k, ...more] = key.split(".");

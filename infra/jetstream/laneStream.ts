@@ -14,6 +14,8 @@ interface LaneStreamOptions {
   readonly prefix: string;
   readonly lane: LaneId;
   readonly epoch: string;
+  /** The number of its first commit; 1 if left out. */
+  readonly first?: number | undefined;
 }
 
 /** What every lane's stream must be, whatever its size and its number of replicas. */
@@ -42,12 +44,14 @@ export function laneStreamConfig(
   options: LaneStreamOptions & { readonly replicas: number; readonly maxBytes: number },
 ): Partial<StreamConfig> & { name: string } {
   const { subjects: only, ...fixed } = fixedPart(options);
-  return { ...fixed, subjects: [...only], num_replicas: options.replicas, max_bytes: options.maxBytes };
+  const size = { num_replicas: options.replicas, max_bytes: options.maxBytes };
+  return { ...fixed, subjects: [...only], ...size, ...(options.first !== undefined && { first_seq: options.first }) };
 }
 
 /** How the stream that is there differs from what a lane's stream must be. */
 export function laneStreamDifferences(info: StreamInfo, options: LaneStreamOptions): LaneDifference[] {
   const config = info.config;
+  const { first = 1 } = options;
   const musts: [field: string, is: unknown, must: unknown][] = Object.entries(fixedPart(options)).map(
     ([field, must]) => [field, config[field as keyof StreamConfig] ?? absentMeans(must), must],
   );
@@ -60,8 +64,8 @@ export function laneStreamDifferences(info: StreamInfo, options: LaneStreamOptio
     ["allow_msg_ttl", config.allow_msg_ttl ?? false, false],
     ["persist_mode", config.persist_mode ?? PersistMode.Default, PersistMode.Default],
     ["max_bytes is set", config.max_bytes > 0, true],
-    ["first_seq", info.state.messages === 0 ? 1 : info.state.first_seq, 1],
-    ["last_seq of an empty log", info.state.messages === 0 ? info.state.last_seq : 0, 0],
+    ["first_seq", info.state.messages === 0 ? first : info.state.first_seq, first],
+    ["last_seq of an empty log", info.state.messages === 0 ? info.state.last_seq : first - 1, first - 1],
     ["deleted", info.state.num_deleted ?? 0, 0],
   );
   return musts

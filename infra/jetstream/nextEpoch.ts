@@ -15,6 +15,8 @@ export interface NextEpochOptions {
   readonly lane: LaneId;
   /** 32 hex digits. */
   readonly epoch: string;
+  /** The number of its first commit; 1, as after a restore, if left out. */
+  readonly first?: number;
   readonly replicas: number;
   readonly maxBytes: number;
 }
@@ -66,18 +68,32 @@ export async function sealLane(
   admin: NatsLink,
   { prefix, lane, next }: { readonly prefix: string; readonly lane: LaneId; readonly next: string },
 ): Promise<void> {
+  const entry = await orUnavailable(async () => (await listLanes(admin, prefix)).find((one) => one.lane === lane));
+  if (entry !== undefined && entry.epoch !== next) await sealStream(admin, entry.stream);
+}
+
+/** Closes a stream for ever; what it reserved and does not need is free. Does nothing where there is none, or where it is closed. */
+export async function sealStream(admin: NatsLink, stream: string): Promise<void> {
   const manager = await managerOf(admin);
-  await orUnavailable(async () => {
-    const entry = (await listLanes(admin, prefix)).find((one) => one.lane === lane);
-    if (entry === undefined || entry.epoch === next) return;
-    await unlessMissing(() => manager.streams.update(entry.stream, sealed));
-  });
+  await orUnavailable(() =>
+    unlessMissing(async () => {
+      const { config, state } = await manager.streams.info(stream);
+      const closed: Partial<StreamConfig> = { sealed: true, max_bytes: state.bytes + spareBytes };
+      if (!config.sealed) await manager.streams.update(stream, closed);
+    }),
+  );
+}
+
+/** Removes a stream with all that is in it, if it is there. */
+export async function removeStream(admin: NatsLink, stream: string): Promise<void> {
+  const manager = await managerOf(admin);
+  await orUnavailable(() => unlessMissing(() => manager.streams.delete(stream)));
 }
 
 /** The lane goes on in this epoch from now on: the one step that counts. Throws `LaneCountFixed` and `LogUnavailable`. */
 export async function enterEpoch(
   admin: NatsLink,
-  { prefix, lane, epoch, replicas }: Omit<NextEpochOptions, "maxBytes">,
+  { prefix, lane, epoch, replicas }: Omit<NextEpochOptions, "maxBytes" | "first">,
 ): Promise<void> {
   const stream = subjects(prefix).logStream(lane, epoch);
   await orUnavailable(async () => putLane(await createRegistry(admin, prefix, replicas), lane, { epoch, stream }));
@@ -120,7 +136,8 @@ export async function setReserve(admin: NatsLink, stream: string, maxBytes: numb
   await orUnavailable(() => manager.streams.update(stream, { max_bytes: maxBytes }));
 }
 
-const sealed: Partial<StreamConfig> = { sealed: true };
+/** Of a closed stream's reserve, beyond what is in it. */
+const spareBytes = 64 * 1024;
 
 function managerOf(link: NatsLink): Promise<JetStreamManager> {
   return jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });

@@ -12,6 +12,8 @@ export const backendSettings = {
   HUB_NATS_PASSWORD: z.string().optional(),
   /** Stands before all names in NATS. */
   HUB_PREFIX: z.string().default(""),
+  /** The folder of the log's commits that are not in NATS any more. */
+  HUB_ARCHIVE_DIR: z.string().optional(),
   HUB_AUTH_URL: z.string(),
   HUB_CHAT_URL: z.string(),
   HUB_CONTENT_URL: z.string(),

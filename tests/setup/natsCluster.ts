@@ -1,13 +1,21 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, openDataFolder, readOrMakeSecret, startServer, waitFor } from "@connect-hub/runtime";
+import {
+  freePort,
+  openDataFolder,
+  readOrMakeSecret,
+  type SupervisedProcess,
+  startServer,
+  waitFor,
+} from "@connect-hub/runtime";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { killAndWait, type OwnNats } from "./ownNats.ts";
 
 /** One nats-server, or several that are one cluster, of one test's own; each may be killed. */
-export interface OwnNatsCluster extends OwnNats {
+export interface OwnNatsCluster {
+  /** Of all of them, separated by commas. */
+  readonly url: string;
   /** How many servers: as many replicas a stream may have. */
   readonly size: number;
   /** The environment of a box that uses them: where they are, how many replicas, who signs in how. */
@@ -24,6 +32,7 @@ export interface OwnNatsCluster extends OwnNats {
   killOne(index: number): Promise<void>;
   /** SIGKILL to all of them at once. */
   kill(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
@@ -103,4 +112,13 @@ function loginsIn(dataDir: string): Record<string, string> {
     ];
   });
   return Object.fromEntries(logins);
+}
+
+/** SIGKILL to a process that is started again by itself; resolves when this one is gone. */
+async function killAndWait(supervised: SupervisedProcess | undefined): Promise<void> {
+  const pid = supervised?.pid;
+  if (pid === undefined) return;
+  process.kill(pid, "SIGKILL");
+  const endsAt = Date.now() + 5_000;
+  while (supervised?.pid === pid && Date.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, 5));
 }

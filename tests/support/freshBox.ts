@@ -62,6 +62,7 @@ export async function freshBox(servers: {
       HUB_VAULT_URL: databaseUrl,
       HUB_VAULT_ROOT: join(folder, "root.key"),
       HUB_CONTENT_DIR: join(folder, "content"),
+      HUB_ARCHIVE_DIR: join(folder, "archive"),
       HUB_LOG_LEVEL: "warn",
       HUB_PORT: "0",
       ...(servers.valkeyUrl && { HUB_VALKEY_URL: servers.valkeyUrl }),

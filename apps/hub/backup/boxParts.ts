@@ -3,10 +3,10 @@ import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, type Schema, schemaOf } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contexts } from "@connect-hub/domain/values";
-import { connectNats, laneBytes, listLanes, type NatsLink, openLane, reactorCheckpoint } from "@connect-hub/jetstream";
+import { laneBytes, listLanes, type NatsLink, openLane, pastOf, reactorCheckpoint } from "@connect-hub/jetstream";
 import { openPool, type PostgresPool } from "@connect-hub/postgres";
 import type { Connections } from "../box/connections.ts";
-import { connectAsOperator } from "../lanes.ts";
+import { connectAsOperator, connectAsWriter } from "../lanes.ts";
 import type { RestoreTarget } from "./restoreBackup.ts";
 import type { BackupSources } from "./takeBackup.ts";
 
@@ -22,7 +22,7 @@ export async function withBackupSources<T>(
   connections: Connections,
   work: (sources: BackupSources) => Promise<T>,
 ): Promise<T> {
-  const { signingKey, prefix, vaultUrl, vaultRoot, content, placement, roomLanes, laneBytes: reserve } = connections;
+  const { signingKey, prefix, archiveDir, vaultUrl, vaultRoot, content, placement, roomLanes } = connections;
   const pool = openVaultPool(vaultUrl);
   const link = await connectAsOperator(connections).catch(async (error) => {
     await pool.end();
@@ -31,9 +31,11 @@ export async function withBackupSources<T>(
   try {
     const lanes = await Promise.all(
       (await listLanes(link, prefix)).map(async ({ lane: id, stream }) => {
-        const lane = await openLane(link, { prefix, id });
+        const lane = await openLane(link, { prefix, id, archiveDir });
         const { read } = reactorCheckpoint(link, prefix, lane);
-        return { lane, bytes: await laneBytes(link, stream), reacted: read };
+        const past = await pastOf(link, { prefix, lane: id, archiveDir });
+        const bytes = past.reduce((sum, part) => sum + part.bytes, await laneBytes(link, stream));
+        return { lane, bytes, reacted: read };
       }),
     );
     return await work({
@@ -42,7 +44,7 @@ export async function withBackupSources<T>(
       contentDir: content.dir,
       sshKey: placement.key,
       signingKey,
-      configuration: { roomLanes, laneBytes: reserve, prefix },
+      configuration: { roomLanes, laneBytes: connections.laneBytes, prefix },
     });
   } finally {
     await Promise.all([pool.end(), link.close()]);
@@ -95,13 +97,6 @@ export async function withRestoreTarget<T>(
     await Promise.all([vault, ...tables.map(({ pool }) => pool)].map((pool) => pool.end()));
     await Promise.all(links.map((link) => link.close()));
   }
-}
-
-/** The operator may make streams, but only `commands` may append: a restore does both. */
-function connectAsWriter(connections: Connections): Promise<NatsLink> {
-  const { natsUrl: url, natsLogins } = connections;
-  if (natsLogins.commands === undefined) return connectAsOperator(connections);
-  return connectNats({ url, ...natsLogins.commands, name: "hub restore", inboxPrefix: "_INBOX_commands" });
 }
 
 function openVaultPool(url: string): PostgresPool {

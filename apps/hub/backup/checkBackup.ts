@@ -1,10 +1,9 @@
-import { CommitChain } from "@connect-hub/domain/kernel";
+import { BrokenRecords, CommitChain, decodeLines, decodeRecords } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { assertOpens, type RootKey, type WrappedKey } from "@connect-hub/vault";
 import { checkedBytes, checkedWhole, type FileEntry } from "./backupFiles.ts";
 import { BackupUnsound } from "./errors.ts";
 import { laneFile, type Manifest, readManifest, vaultKeysFile, vaultRootFile } from "./manifest.ts";
-import { BrokenRecords, decodeLines, decodeRecords } from "./records.ts";
 import type { BackupProgress } from "./takeBackup.ts";
 
 /** A backup that was found whole. */

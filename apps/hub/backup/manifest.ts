@@ -18,7 +18,7 @@ export const vaultRootFile = "vault/root";
 export const sshKeyFile = "secrets/placement-ssh-key";
 /** The key that signs where the log is; missing where none was. */
 export const signingKeyFile = "secrets/signing-key";
-/** The commits of a lane, as `records.ts` writes them. */
+/** The commits of a lane, as `encodeRecord` writes them. */
 export const laneFile = (lane: LaneId): string => `lanes/${lane}.commits`;
 /** The bytes that a hash stands for. */
 export const blobFile = (hash: string): string => `blobs/${hash.slice(0, 2)}/${hash}`;

@@ -1,7 +1,14 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { contentModel } from "@connect-hub/domain/content";
-import { CommitChain, changesOfCommit, decodeCommit, type Lane, MemoryTables } from "@connect-hub/domain/kernel";
+import {
+  CommitChain,
+  changesOfCommit,
+  decodeCommit,
+  encodeRecord,
+  type Lane,
+  MemoryTables,
+} from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type Queryable, readRootKey, wrappedKeys } from "@connect-hub/vault";
 import { type FileEntry, FileWriter, writeWhole } from "./backupFiles.ts";
@@ -21,7 +28,6 @@ import {
   vaultKeysFile,
   vaultRootFile,
 } from "./manifest.ts";
-import { encodeRecord } from "./records.ts";
 import { openTarget } from "./target.ts";
 
 /** What a backup is taken of. */

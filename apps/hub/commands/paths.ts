@@ -49,6 +49,7 @@ function folderPlaces(dataDir: string, connections: Connections, state: BoxState
       where: connections.vaultRoot,
     },
     { what: "the bytes of files that this server has", kind: "folder", where: connections.content.dir },
+    { what: "commits of closed epochs of the log", kind: "folder", where: connections.archiveDir },
     { what: "the key that signs where the log is", kind: "file", where: connections.signingKey },
     { what: "the ssh key that nodes let in", kind: "file", where: connections.placement.key },
     ...servers,
@@ -68,9 +69,13 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
     const lanes = await listLanes(link, connections.prefix);
     const bucket = subjects(connections.prefix).lanesBucket;
     return [
-      ...lanes.map(
-        ({ lane, stream }): DataPlace => ({ what: `lane ${lane} of the log`, kind: "stream", where: stream }),
-      ),
+      ...lanes.flatMap(({ lane, stream, past = [] }): DataPlace[] => [
+        { what: `lane ${lane} of the log`, kind: "stream", where: stream },
+        // Those that are in files are in the archive's folder.
+        ...past.flatMap((part): DataPlace[] =>
+          "stream" in part ? [{ what: `a closed epoch of ${lane}`, kind: "stream", where: part.stream }] : [],
+        ),
+      ]),
       { what: "the signed heads of the lanes", kind: "stream", where: subjects(connections.prefix).headsStream },
       { what: "which stream each lane has", kind: "stream", where: `KV_${bucket}` },
     ];

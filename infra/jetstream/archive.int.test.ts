@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommitChain, decodeCommit, EpochOver, encodeCommit, hashCommit, type Lane } from "@connect-hub/domain/kernel";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { onNats } from "../../tests/setup/onNats.ts";
+import { archivePast, archiveSteps, pastOf } from "./archivePast.ts";
+import { closeEpoch, closeSteps } from "./closeEpoch.ts";
+import { connectNats, type NatsLink } from "./connectNats.ts";
+import { ArchiveUnsound } from "./errors.ts";
+import { openLane } from "./openLane.ts";
+import { provisionLanes } from "./provisionLanes.ts";
+
+const id = "rooms.0";
+
+onNats((nats) => {
+  let link: NatsLink;
+  const archiveDir = mkdtempSync(join(tmpdir(), "connect-hub-archive-"));
+  beforeAll(async () => {
+    link = await connectNats({ url: nats.url, name: "archive test" });
+  });
+  afterAll(async () => {
+    await link?.close();
+    rmSync(archiveDir, { recursive: true });
+  });
+
+  /** A lane with `count` commits, and how it is archived. */
+  async function filledLane(count: number) {
+    const prefix = `t${randomBytes(6).toString("hex")}-`;
+    const { replicas } = nats;
+    const size = { replicas, maxBytes: 16 * 1024 * 1024 };
+    await provisionLanes(link, { prefix, lanes: [id], ...size });
+    const open = () => openLane(link, { prefix, id, archiveDir });
+    const lane = await open();
+    await fill(lane, count);
+    const options = { prefix, lane: id, archiveDir, ...size, signal: new AbortController().signal } as const;
+    const streams = async () => {
+      const names: string[] = [];
+      for await (const { config } of (await jetstreamManager(link.nc)).streams.list(`${prefix}log.>`))
+        names.push(config.name);
+      return names.length;
+    };
+    return { open, lane, options, streams, past: () => pastOf(link, options) };
+  }
+
+  test("the lane goes on over its closed epochs, and all is read as before: from streams, from files, from both", async () => {
+    const { open, lane, options, past, streams } = await filledLane(600);
+    const waiting = lane.read(601, new AbortController().signal)[Symbol.asyncIterator]();
+    await closeEpoch(link, link, options);
+    // Who waited at the head is given the last commit of the epoch, and then told.
+    expect((await waiting.next()).value?.map(({ n }: { n: number }) => n)).toEqual([601]);
+    await expect(waiting.next()).rejects.toThrow(EpochOver);
+    await expect(lane.lastNumber()).rejects.toThrow(EpochOver);
+    expect(await lane.append(new Uint8Array(1), 601)).toBe("epochOver");
+    const second = await open();
+    expect([await second.lastNumber(), second.past]).toEqual([602, [{ epoch: lane.epoch, last: 601 }]]);
+    await fill(second, 5);
+    await assertWhole(second, 607);
+
+    await closeEpoch(link, link, options);
+    const third = await open();
+    await fill(third, 3);
+    const halfRead = third.read(1, new AbortController().signal)[Symbol.asyncIterator]();
+    const before = (await halfRead.next()).value?.length ?? 0;
+    expect((await archivePast(link, options)).map(({ first, last }) => [first, last])).toEqual([
+      [1, 601],
+      [602, 608],
+    ]);
+    expect(await streams()).toBe(1);
+    await assertWhole(third, 612);
+    await assertWhole(await open(), 612);
+    // A reader that was at it meanwhile has every commit once.
+    let next = before + 1;
+    while (next <= 612) for (const { n } of (await halfRead.next()).value ?? []) expect(n).toBe(next++);
+    await halfRead.return?.(undefined);
+    for (const n of [1, 256, 257, 512, 513, 601, 602, 608, 609]) {
+      expect(JSON.parse(Buffer.from((await third.readAt(n))?.bytes ?? []).toString())).toMatchObject({ n });
+    }
+    expect((await past()).map(({ fault }) => fault)).toEqual([null, null]);
+  });
+
+  test("a file that is missing, cut or damaged is said with its path, and what comes after it is still read", async () => {
+    const { open, options, past } = await filledLane(10);
+    await closeEpoch(link, link, options);
+    await archivePast(link, options);
+    const lane = await open();
+    const file = (await past())[0]?.file ?? "";
+    const firstOf = (one: Lane) => one.read(1, new AbortController().signal)[Symbol.asyncIterator]().next();
+    const there = readdirSync(archiveDir).length;
+    truncateSync(file, 100);
+    await expect(firstOf(lane)).rejects.toThrow(ArchiveUnsound);
+    await expect(lane.readAt(3)).rejects.toThrow(file);
+    expect((await past())[0]?.fault).toMatch(/^100 bytes instead of/);
+    writeFileSync(file, new Uint8Array(0));
+    rmSync(file);
+    await expect(firstOf(lane)).rejects.toThrow(/missing.*HUB_ARCHIVE_DIR/);
+    expect((await past())[0]?.fault).toBe("missing");
+    const blind = await openLane(link, { prefix: options.prefix, id });
+    await expect(firstOf(blind)).rejects.toThrow("was not told where the archive is");
+    await fill(blind, 1);
+    expect(await blind.lastNumber()).toBe(13);
+    expect(readdirSync(archiveDir).length).toBe(there - 1);
+  });
+
+  test("broken off before any step, it is finished by the next attempt, and no commit is lost", async () => {
+    for (const stopAt of [...closeSteps, ...archiveSteps]) {
+      const { open, options, past, streams } = await filledLane(3);
+      const step = (name: string) => {
+        if (name === stopAt) throw new Error(`stopped before ${name}`);
+      };
+      const attempt = async (more: object) => {
+        const stands = (await past()).some(({ file }) => file === null);
+        if (!stands) await closeEpoch(link, link, { ...options, ...more });
+        await archivePast(link, { ...options, ...more });
+      };
+      await expect(attempt({ step }), stopAt).rejects.toThrow("stopped");
+      await attempt({});
+      // One that broke off after its last step that counts is done anew.
+      const parts = await past();
+      expect(parts.length, stopAt).toBeLessThanOrEqual(2);
+      expect([parts.every(({ file, fault }) => file !== null && fault === null), await streams()], stopAt).toEqual([
+        true,
+        1,
+      ]);
+      const lane = await open();
+      await fill(lane, 2);
+      await assertWhole(lane, await lane.lastNumber());
+    }
+  });
+});
+
+/** Appends commits without entries, as writers would. */
+async function fill(lane: Lane, count: number): Promise<void> {
+  const last = await lane.lastNumber();
+  const before = (await lane.readAt(last))?.bytes;
+  const term = before === undefined ? 1 : decodeCommit(before).term;
+  let prevHash = before === undefined ? "" : hashCommit(before);
+  for (let n = last + 1; n <= last + count; n++) {
+    const at = new Date().toISOString();
+    const bytes = encodeCommit({ lane: lane.id, epoch: lane.epoch, n, term, writer: "w", prevHash, at }, []);
+    expect(await lane.append(bytes, n - 1)).toBe("stored");
+    prevHash = hashCommit(bytes);
+  }
+}
+
+/** Reads all of a lane, and holds it to its chain. */
+async function assertWhole(lane: Lane, last: number): Promise<void> {
+  const chain = new CommitChain(lane.id);
+  for await (const batch of lane.read(1, new AbortController().signal)) {
+    for (const { n, bytes } of batch) expect(chain.take(bytes), `commit ${n}`).toBeUndefined();
+    if (chain.sums.commits >= last) break;
+  }
+  expect(chain.sums.commits).toBe(last);
+}

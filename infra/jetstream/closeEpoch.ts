@@ -1,0 +1,164 @@
+import { randomBytes } from "node:crypto";
+import {
+  closedFor,
+  decodeCommit,
+  encodeEpochBegan,
+  encodeEpochClosed,
+  hashCommit,
+  type Lane,
+  LogUnavailable,
+  pause,
+  type StoredCommit,
+  subjects,
+} from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
+import { jetstreamManager } from "@nats-io/jetstream";
+import type { NatsLink } from "./connectNats.ts";
+import { changeLane, createRegistry, type LaneEntry, readLaneEntry } from "./laneRegistry.ts";
+import { laneStreamConfig } from "./laneStream.ts";
+import { type NextEpoch, openNextEpoch, sealStream, setReserve } from "./nextEpoch.ts";
+import { openLane } from "./openLane.ts";
+import { reactorCheckpoint } from "./reactorCheckpoint.ts";
+
+/** The steps by which a lane goes on in a stream of its own. A test stops before each of them. */
+export const closeSteps = [
+  "close",
+  "make stream",
+  "begin epoch",
+  "note reactor",
+  "enter epoch",
+  "seal",
+  "set reserve",
+] as const;
+export type CloseStep = (typeof closeSteps)[number];
+
+export interface CloseEpochOptions {
+  readonly prefix: string;
+  readonly lane: LaneId;
+  readonly replicas: number;
+  /** The reserve of the next stream on the disk. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  step?(name: CloseStep): void | Promise<void>;
+}
+
+/**
+ * Closes a lane's present epoch and has the lane go on in a stream that begins after it; the closed one is read as before. Its writers,
+ * edges and projectors begin anew, which takes them a moment. When it broke off it is finished by calling it again: until then
+ * nobody can write to the lane. `admin` may make streams, `writer` may append. Throws `LaneNotFound`, `LaneUnsound`, `LogUnavailable`.
+ */
+export async function closeEpoch(
+  admin: NatsLink,
+  writer: NatsLink,
+  options: CloseEpochOptions,
+): Promise<{ readonly epoch: string; readonly first: number }> {
+  const { prefix, lane: id, replicas, step = () => {} } = options;
+  const was = await readLaneEntry(admin, prefix, id);
+  const lane = await openLane(writer, { prefix, id });
+  let end = await endOf(lane);
+  if (end === undefined || end.next === undefined) {
+    const next = randomBytes(16).toString("hex");
+    await assertRoom(admin, { ...options, epoch: next });
+    await step("close");
+    end = await close(lane, end, next, options.signal);
+  }
+  const { n: last, next: epoch = "" } = end;
+  const first = last + 1;
+  await step("make stream");
+  const stream = await openNextEpoch(admin, writer, { ...narrow(options), epoch, first });
+  await step("begin epoch");
+  await begin(stream, { ...end, lane: id, epoch: was.epoch }, epoch);
+  await step("note reactor");
+  const reacted = await reactorCheckpoint(admin, prefix, { id, epoch: was.epoch }).read();
+  await reactorCheckpoint(admin, prefix, { id, epoch }).write(reacted);
+  await step("enter epoch");
+  const past = [...(was.past ?? []), { epoch: was.epoch, first: was.first ?? 1, last, stream: was.stream }];
+  const entry: LaneEntry = { epoch, stream: subjects(prefix).logStream(id, epoch), first, past };
+  const registry = await createRegistry(admin, prefix, replicas);
+  if (!(await changeLane(registry, id, was, entry))) throw new LogUnavailable(`${id} was archived by somebody else.`);
+  await step("seal");
+  await sealStream(admin, was.stream);
+  await step("set reserve");
+  // Where the disk has no room for both, this waits until the closed one is in a file.
+  await setReserve(admin, entry.stream, options.maxBytes).catch(() => undefined);
+  return { epoch, first };
+}
+
+/** The last commit of a lane. */
+interface End {
+  readonly n: number;
+  readonly hash: string;
+  readonly term: number;
+  readonly atMs: number;
+  /** The epoch that the lane goes on in, if it closes its own. */
+  readonly next: string | undefined;
+}
+
+async function endOf(lane: Lane): Promise<End | undefined> {
+  for (;;) {
+    const n = await lane.lastNumber();
+    const found = n === 0 ? undefined : await lane.readAt(n);
+    if (n === 0 || found !== undefined) return found && endAt({ n, bytes: found.bytes });
+  }
+}
+
+function endAt({ n, bytes }: StoredCommit): End {
+  const commit = decodeCommit(bytes);
+  return { n, hash: hashCommit(bytes), term: commit.term, atMs: Date.parse(commit.at), next: closedFor(commit) };
+}
+
+/**
+ * Appends the commit that closes the epoch. Against a writer that goes on appending, each try is made at the moment in which a commit
+ * of that one is read.
+ */
+async function close(lane: Lane, from: End | undefined, next: string, signal: AbortSignal): Promise<End> {
+  if (from === undefined) throw new LogUnavailable(`${lane.id} has no commit yet: there is nothing to close.`);
+  const giveUp = AbortSignal.any([signal, AbortSignal.timeout(closeMs)]);
+  for await (const batch of lane.read(from.n, giveUp)) {
+    const last = batch.at(-1);
+    if (last === undefined) continue;
+    const end = endAt(last);
+    if (end.next !== undefined) return end;
+    const nowMs = Math.max(Date.now(), end.atMs);
+    const bytes = encodeEpochClosed({ ...end, lane: lane.id, epoch: lane.epoch, nowMs }, next, randomBytes(16));
+    await lane.append(bytes, end.n);
+    // Stored or not: what is read next says so.
+  }
+  signal.throwIfAborted();
+  throw new LogUnavailable(`${lane.id} could not be closed in ${closeMs / 1000} s.`);
+}
+
+/** Appends the commit that begins the next epoch, unless it is there. */
+async function begin(next: NextEpoch, end: End & { lane: LaneId; epoch: string }, epoch: string): Promise<void> {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    if ((await next.lastNumber()) > end.n) return;
+    const nowMs = Math.max(Date.now(), end.atMs);
+    if ((await next.append(encodeEpochBegan({ ...end, nowMs }, epoch, randomBytes(16), "archive"), end.n)) === "stored")
+      return;
+    await pause(retryMs);
+  }
+  throw new LogUnavailable(`The first commit of epoch ${epoch} of ${end.lane} was not stored.`);
+}
+
+/** Nothing is closed before it is known that the log has room to go on: makes a stream as the next one will be, and removes it. */
+async function assertRoom(admin: NatsLink, options: CloseEpochOptions & { readonly epoch: string }): Promise<void> {
+  const manager = await jetstreamManager(admin.nc, { checkAPI: false, timeout: answerMs });
+  try {
+    const { config } = await manager.streams.add(laneStreamConfig(narrow(options)));
+    await manager.streams.delete(config.name);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LogUnavailable(`There is no room for the next stream of ${options.lane}: ${why}`, { cause });
+  }
+}
+
+/** As long as the closed stream reserves its part of the disk too. */
+function narrow<T extends { readonly maxBytes: number }>(options: T): T {
+  return { ...options, maxBytes: Math.min(options.maxBytes, narrowBytes) };
+}
+
+const narrowBytes = 256 * 1024 * 1024;
+const answerMs = 10_000;
+const closeMs = 10_000;
+const attempts = 20;
+const retryMs = 200;
