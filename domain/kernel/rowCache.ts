@@ -20,6 +20,8 @@ export class RowCache {
   }
 
   get(ref: FactRef): CachedRow | undefined {
+    // So while a lane is taken over: nothing was asked for yet, and each of its changes comes by here.
+    if (this.#young.size === 0 && this.#old.size === 0) return undefined;
     const young = this.#young.get(ref);
     if (young !== undefined) return young;
     const old = this.#old.get(ref);

@@ -1,5 +1,6 @@
 import { append } from "./append.ts";
 import type { Bench } from "./bench.ts";
+import { coldLoad } from "./coldLoad.ts";
 import { fanout } from "./fanout.ts";
 
 import { hotRoom } from "./hotRoom.ts";
@@ -10,6 +11,7 @@ import { upload } from "./upload.ts";
 
 const benches: { readonly [name: string]: Bench } = {
   append,
+  "cold-load": coldLoad,
   "hot-room": hotRoom,
   project,
   rebuild,
