@@ -6,6 +6,7 @@ import { BeatGatherer, encodeBeat } from "./beat.ts";
 import type { Command, CommandDefinition, CommandReply } from "./command.ts";
 import { issuesOf, tokenAt, told } from "./commandAnswers.ts";
 import { CommandPreparer, refusalOf } from "./commandPreparer.ts";
+import { CommandQueue } from "./commandQueue.ts";
 import { type CommitHead, encodeCommit, hashCommit } from "./commit.ts";
 import type { Accepted, DecideScope } from "./decidePending.ts";
 import { decideRound } from "./decideRound.ts";
@@ -27,13 +28,12 @@ export class LaneWriter {
   readonly #view: FactView;
   readonly #term: number;
   readonly #keys: KeyWindow;
-  readonly #preparer: CommandPreparer;
+  readonly #queue: CommandQueue;
   readonly #beats: BeatGatherer;
   readonly #tables: ReadonlyMap<string, Table>;
   readonly #stop = new AbortController();
   readonly #timers: NodeJS.Timeout[];
   #at: WriterPosition;
-  #pending: PendingCommand[] = [];
   #state: "leading" | "draining" | "lost" = "leading";
   #woken = false;
   #committing: Promise<void> | undefined;
@@ -56,7 +56,12 @@ export class LaneWriter {
     this.#at = taken.at;
     this.#tables = new Map(options.model.tables.map((table) => [table.name, table]));
     this.#keys = new KeyWindow(taken.beforeMs, { maxKeys: options.maxKeys ?? 200_000, aheadMs: limits.idAheadMs });
-    this.#preparer = new CommandPreparer({ ...options, foreign: options.foreign, view: this.#view, keys: this.#keys });
+    this.#queue = new CommandQueue({
+      preparer: new CommandPreparer({ ...options, foreign: options.foreign, view: this.#view, keys: this.#keys }),
+      vault: options.vault,
+      onReady: () => this.#wake(),
+      refusalFor: (error) => this.#refusalFor(error),
+    });
     this.#beats = new BeatGatherer(taken.at.n);
     this.#timers = [
       setInterval(() => this.#beat(), options.beatMs ?? 1_000),
@@ -90,9 +95,8 @@ export class LaneWriter {
       answer({ refused: { code: "BadInput", detail: issuesOf(checked.error) } });
       return;
     }
-    const pending = pendingCommand({ ...command, data: checked.data }, definition, { lane: lane.id, hashes, answer });
-    this.#pending.push(pending);
-    this.#advance(pending);
+    const parts = { lane: lane.id, hashes, answer };
+    this.#queue.add(pendingCommand({ ...command, data: checked.data }, definition, parts));
   }
 
   /** Gives the lane up: somebody else was seen to have it. Open commands are to be sent again. */
@@ -105,7 +109,7 @@ export class LaneWriter {
     if (this.#state === "leading") this.#state = "draining";
     const giveUpAt = Date.now() + drainMs;
     while (this.#state === "draining" && Date.now() < giveUpAt) {
-      if (this.#pending.length === 0 && this.#committing === undefined) break;
+      if (this.#queue.waiting.length === 0 && this.#committing === undefined) break;
       await pause(5);
     }
     this.#end("the writer was stopped");
@@ -115,40 +119,10 @@ export class LaneWriter {
   #refusalAtTheDoor(command: Command): Refusal | undefined {
     const { lane, commands, maxPending = 10_000 } = this.#options;
     if (this.#state !== "leading") return { code: "LaneMoved" };
-    if (this.#pending.length >= maxPending || this.#view.isFull) return busy.refused;
+    if (this.#queue.waiting.length >= maxPending || this.#view.isFull) return busy;
     if (!isOfLane(commands[command.kind], lane.id)) return { code: "UnknownMethod" };
     if (!CommandId.safeParse(command.key.id).success) return { code: "BadInput", detail: "the key must be a UUIDv7" };
     return undefined;
-  }
-
-  /** Makes known what the command needs; without waiting when all is in memory. */
-  #advance(pending: PendingCommand): void {
-    if (this.#preparer.isPrepared(pending)) {
-      pending.ready = true;
-      this.#wake();
-      return;
-    }
-    this.#preparer.prepare(pending).then(
-      (refusal) => {
-        pending.ready = true;
-        if (refusal === undefined) this.#wake();
-        else this.#answer(pending, { refused: refusal });
-      },
-      (error: unknown) => this.#answer(pending, { refused: this.#refusalFor(error) }),
-    );
-  }
-
-  #answer(pending: PendingCommand, reply: CommandReply): void {
-    const at = this.#pending.indexOf(pending);
-    if (at === -1) return;
-    this.#pending.splice(at, 1);
-    this.#settle(pending, reply);
-    this.#wake();
-  }
-
-  #settle(pending: PendingCommand, reply: CommandReply): void {
-    this.#preparer.release(pending);
-    pending.answer(reply);
   }
 
   #wake(): void {
@@ -159,14 +133,15 @@ export class LaneWriter {
       if (this.#committing !== undefined || this.#state === "lost") return;
       this.#committing = this.#commitReady().finally(() => {
         this.#committing = undefined;
-        if (this.#pending.some((pending) => pending.ready)) this.#wake();
+        if (this.#queue.hasReady) this.#wake();
       });
     });
   }
 
   /** Decides all that is ready, one after another, and makes it one commit. */
   async #commitReady(): Promise<void> {
-    if (this.#view.isFull) return this.#refuseReady();
+    // It became full while they waited.
+    if (this.#view.isFull) return this.#queue.refuse(busy, "ready");
     const atMs = Math.max(this.#options.now(), this.#at.atMs);
     const n = this.#at.n + 1;
     const { lane } = this.#options;
@@ -179,9 +154,9 @@ export class LaneWriter {
       atMs,
       done: new Map(),
     };
-    const { accepted, held, waiting, again } = decideRound(this.#pending, scope);
-    this.#pending = [...waiting];
-    for (const { pending, keyNames } of again) this.#retry(pending, keyNames);
+    const { accepted, held, waiting, again } = decideRound(this.#queue.waiting, scope);
+    this.#queue.keep(waiting);
+    for (const { pending, keyNames } of again) this.#queue.retry(pending, keyNames);
     if (accepted.length === 0 && held.length === 0) return;
     const position = tokenAt(lane, accepted.length > 0 ? n : n - 1);
     // Without a step nothing waits: answers and frames go out as one write.
@@ -197,35 +172,23 @@ export class LaneWriter {
     if (failed !== undefined) {
       // Nothing of this round is in the log, but what was held may rest on it: all of it is to be sent again.
       for (const { pending } of [...accepted, ...held]) {
-        this.#settle(pending, { refused: { code: "Unavailable", detail: failed } });
+        this.#queue.settle(pending, { refused: { code: "Unavailable", detail: failed } });
       }
       return;
     }
     if (step && accepted.length === 0) await step("append.confirmed");
     for (const { pending, result } of accepted)
-      this.#settle(pending, told(pending, result, position, this.#options.hashes));
+      this.#queue.settle(pending, told(pending, result, position, this.#options.hashes));
     for (const { pending, reply } of held) {
-      this.#settle(pending, "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes));
+      this.#queue.settle(
+        pending,
+        "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes),
+      );
     }
     if (step) await stepSent(step, "append.answered");
     const events = accepted.flatMap((item) => item.events);
     publishFrames(events, { ...scope.place, epoch: lane.epoch, term: this.#term }, this.#options, this.#beats);
     if (step) await stepSent(step, "append.published");
-  }
-
-  /** The tail became full while they waited. */
-  #refuseReady(): void {
-    for (const pending of this.#pending.filter(({ ready }) => ready)) this.#answer(pending, busy);
-  }
-
-  /** Something that the decision wants is not in memory: fetches it and tries again. */
-  #retry(pending: PendingCommand, keyNames: readonly string[]): void {
-    pending.ready = false;
-    const fetched = keyNames.length === 0 ? Promise.resolve() : this.#options.vault.named(keyNames);
-    fetched.then(
-      () => this.#advance(pending),
-      (error: unknown) => this.#answer(pending, { refused: this.#refusalFor(error) }),
-    );
   }
 
   async #append(accepted: readonly Accepted[], scope: DecideScope) {
@@ -305,19 +268,18 @@ export class LaneWriter {
 
   #end(reason: string, open: readonly PendingCommand[] = []): void {
     // Those of an append under way come back here when the lane was given up meanwhile.
-    for (const pending of open) this.#settle(pending, { refused: { code: "LaneMoved" } });
+    for (const pending of open) this.#queue.settle(pending, { refused: { code: "LaneMoved" } });
     if (this.#state === "lost") return;
     const wasLeading = this.#state === "leading";
     this.#state = "lost";
     for (const timer of this.#timers) clearInterval(timer);
     this.#stop.abort();
-    for (const pending of this.#pending) this.#settle(pending, { refused: { code: "LaneMoved" } });
-    this.#pending = [];
+    this.#queue.refuse({ code: "LaneMoved" });
     if (wasLeading) this.#options.onLost?.(reason);
   }
 }
 
-const busy = { refused: { code: "Busy" } } as const;
+const busy = { code: "Busy" } as const;
 const floorPollMs = 250;
 const standingCheckMs = 10_000;
 const drainMs = 5_000;
