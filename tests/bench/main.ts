@@ -6,6 +6,7 @@ import { fanout } from "./fanout.ts";
 import { hotRoom } from "./hotRoom.ts";
 import { move } from "./move.ts";
 import { project } from "./project.ts";
+import { readYourWrites } from "./readYourWrites.ts";
 import { rebuild } from "./rebuild.ts";
 import { upload } from "./upload.ts";
 
@@ -18,6 +19,7 @@ const benches: { readonly [name: string]: Bench } = {
   fanout,
   move,
   upload,
+  "read-your-writes": readYourWrites,
 };
 
 const name = process.argv[2] ?? "";
