@@ -83,6 +83,10 @@ async function talk(): Promise<void> {
     await client.command("postMessage", { room, text });
   client.close();
   Object.assign(names, { ROOM: room, ACCOUNT: user });
+  const heads = async () => JSON.parse((await hub(["events", "heads", "--json"])).stdout);
+  const signed = expect.arrayContaining([expect.objectContaining({ lane: "rooms.0", n: 5 })]);
+  await vi.waitFor(async () => expect(await heads()).toEqual(signed), { timeout: 20_000, interval: 100 });
+  await hub(["wait-caught-up"]);
 }
 
 function problemOf({ line, command, output, exitCode }: ShownCommand, { code, stdout, stderr }: Printed) {
