@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -125,6 +125,25 @@ test("services come and go on a running box, and each sees what it may", async (
   });
   await expect(refused).rejects.toMatchObject({ code: "LogUnavailable", message: expect.stringContaining("refused") });
   expect((await added("gone", "--types", "RoomRenamed")).password).not.toBe(gone.password);
+});
+
+test("the example of docs/services.md runs as it stands there", async () => {
+  const page = readFileSync(join(checkout, "docs/services.md"), "utf8");
+  const code = /<!-- example -->\s*```js\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const { url, user, password } = await added("greeter", "--types", "MemberAdded,MessagePosted");
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", code], {
+    cwd: join(checkout, "tests"),
+    env: { ...process.env, NATS_URL: url, NATS_USER: user, NATS_PASSWORD: password },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (bytes: Buffer) => {
+    said += bytes.toString();
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  await vi.waitFor(() => expect(said).toMatch(/#2: The roses are out\./), within);
+  child.kill("SIGTERM");
+  expect(await ended).toBe(0);
 });
 
 test("what is asked wrongly is said, with what is allowed", async () => {
