@@ -24,6 +24,8 @@ import { Cursors } from "./cursors.ts";
 export interface AnswersOptions {
   readonly link: NatsLink;
   readonly prefix: string;
+  /** The folder of the commits that are not in NATS any more. */
+  readonly archiveDir: string | undefined;
   readonly registry: ServiceRegistry;
   readonly vault: Vault;
   readonly log: Logger;
@@ -47,7 +49,7 @@ const Drop = z.object({ key: Key });
 
 /** What services are answered; whatever they may not see is filtered out here. */
 export function doorAnswers(options: AnswersOptions): { readonly answer: DoorAnswerer; close(): void } {
-  const { registry, log, link, prefix } = options;
+  const { registry, log, link, prefix, archiveDir } = options;
   const cursors = new Cursors();
   const asked = async (service: string, what: string, body: unknown): Promise<object> => {
     const rights = parseRights(service, await registry.read(service));
@@ -56,7 +58,7 @@ export function doorAnswers(options: AnswersOptions): { readonly answer: DoorAns
     if (lane !== undefined && verb === "head") {
       if (!visibleTypes(service, rights, undefined).has(contextOf(lane as LaneId)))
         throw new ServiceError("NotAllowed", `The service ${service} may see nothing of ${lane}.`);
-      const opened = await openLane(link, { prefix, id: lane as LaneId });
+      const opened = await openLane(link, { prefix, id: lane as LaneId, archiveDir });
       return { position: await headOf(opened, AbortSignal.timeout(5_000)) };
     }
     if (lane !== undefined) return next(service, rights, { ...options, cursors, lane: lane as LaneId, body });
@@ -109,13 +111,13 @@ interface NextOptions extends AnswersOptions {
 }
 
 async function next(service: string, rights: ServiceRights, options: NextOptions): Promise<object> {
-  const { cursors, lane, link, prefix, vault, registry } = options;
+  const { cursors, lane, link, prefix, archiveDir, vault, registry } = options;
   const { after, types, max, waitMs } = Next.parse(options.body);
   // Rights may have become others since the cursor was made: they are a part of its name.
   const visible = visibleTypes(service, rights, types).get(contextOf(lane)) ?? [];
   const wanted: Wanted = { model: models[contextOf(lane)], types: visible, rooms: rights.rooms ?? undefined };
   const who = `${service}|${lane}|${JSON.stringify([visible, rights.rooms])}`;
-  const open = async () => ({ lane: await openLane(link, { prefix, id: lane }), wanted, vault });
+  const open = async () => ({ lane: await openLane(link, { prefix, id: lane, archiveDir }), wanted, vault });
   const cursor = await cursors.take(who, after, open);
   try {
     const events = await cursor.next(max, waitMs);

@@ -1,11 +1,19 @@
 import { backendSettings, readSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 
-const { HUB_NATS_URL, HUB_NATS_USER, HUB_NATS_PASSWORD, HUB_PREFIX, HUB_VAULT_URL, HUB_VAULT_ROOT, HUB_LOG_LEVEL } =
-  backendSettings;
+const {
+  HUB_ARCHIVE_DIR,
+  HUB_NATS_URL,
+  HUB_NATS_USER,
+  HUB_NATS_PASSWORD,
+  HUB_PREFIX,
+  HUB_VAULT_URL,
+  HUB_VAULT_ROOT,
+  HUB_LOG_LEVEL,
+} = backendSettings;
 const schema = z.object({
   ...{ HUB_NATS_URL, HUB_NATS_USER, HUB_NATS_PASSWORD, HUB_PREFIX },
-  ...{ HUB_VAULT_URL, HUB_VAULT_ROOT, HUB_LOG_LEVEL },
+  ...{ HUB_VAULT_URL, HUB_VAULT_ROOT, HUB_LOG_LEVEL, HUB_ARCHIVE_DIR },
 });
 
 /** What the door is told from outside. */

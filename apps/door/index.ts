@@ -26,7 +26,8 @@ export async function startDoor(config: DoorConfig): Promise<{ close(): Promise<
   try {
     const vault = await openVault({ db: keys, rootFile: config.HUB_VAULT_ROOT });
     const prefix = config.HUB_PREFIX;
-    const answers = doorAnswers({ link, prefix, registry: serviceRegistry(link, prefix), vault, log });
+    const registry = serviceRegistry(link, prefix);
+    const answers = doorAnswers({ link, prefix, archiveDir: config.HUB_ARCHIVE_DIR, registry, vault, log });
     const serving = serveDoor(link, prefix, answers.answer);
     log.info("serves");
     return {

@@ -1,8 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { DomainEvent, Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, memoryVault } from "@connect-hub/domain/testing";
-import { connectNats, type NatsLink, openLane, provisionLanes, serviceRegistry } from "@connect-hub/jetstream";
+import {
+  archivePast,
+  closeEpoch,
+  connectNats,
+  type NatsLink,
+  openLane,
+  provisionLanes,
+  serviceRegistry,
+} from "@connect-hub/jetstream";
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
 import { cutLine } from "../../tests/support/cutLine.ts";
 import { connectEvents, type Events, ServiceError, type ServiceEvent, type SubscribeOptions } from "./index.ts";
@@ -159,6 +170,7 @@ test("what fails is tried again; a subject that goes on failing is parked, other
   await vi.waitFor(() => expect(got.get("flaky")).toEqual(["m1", "m2", "m3", "m4"]), within);
   expect(got.get("good")).toEqual(["m1", "m2", "m3", "m4"]);
   expect(got.get("bad")).toEqual(["m1"]);
+  await vi.waitFor(async () => expect(await subscription.parked()).toHaveLength(1), within);
   const parked = await subscription.parked();
   expect(parked).toMatchObject([
     {
@@ -276,4 +288,45 @@ test("what is asked wrongly is said, with what to do", async () => {
   const name = durable();
   await ask({ durable: name, instances: 2 });
   await expect(ask({ durable: name, instances: 3 })).rejects.toMatchObject({ code: "InstancesFixed" });
+});
+
+test("a closed epoch is read through; once it is archived, who was past it goes on, and who was not is told", async () => {
+  const name = durable();
+  const { got, handler } = keeper();
+  const one = await (await connect()).subscribe({ durable: name, from: "now", ...fast, handler });
+  await append(said("old", "before", 1));
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-events-"));
+  const size = { replicas: 1, maxBytes: 16 * 1024 ** 2 } as const;
+  const epoch = { prefix, lane: "rooms.0", archiveDir: folder, ...size, signal: AbortSignal.timeout(20_000) } as const;
+  await closeEpoch(link, link, epoch);
+  const next = await openLane(link, { prefix, id: "rooms.0" });
+  let last = await next.lastNumber();
+  const say = async (text: string) => {
+    const bytes = await log.commit([[said("old", text, 2)]], { epoch: next.epoch, n: last + 1 });
+    expect(await next.append(bytes, last)).toBe("stored");
+    last += 1;
+  };
+  await say("after");
+  await vi.waitFor(() => expect(got.get("old")).toEqual(["before", "after"]), within);
+  const whole = keeper();
+  await (await connect()).subscribe({ durable: durable(), from: "start", ...fast, handler: whole.handler });
+  await vi.waitFor(() => expect(whole.got.get("old")).toEqual(["before", "after"]), within);
+  expect(whole.got.get("a")?.[0]).toBe("m1");
+  await one.close();
+  await archivePast(link, epoch);
+  await say("archived");
+  const two = await (await connect()).subscribe({ durable: name, from: "now", ...fast, handler });
+  await vi.waitFor(() => expect(got.get("old")).toEqual(["before", "after", "archived"]), within);
+  await two.close();
+  const late = await (await connect()).subscribe({
+    durable: durable(),
+    from: "start",
+    ...fast,
+    handler: () => undefined,
+  });
+  await expect(late.ended).resolves.toMatchObject({
+    code: "PositionLost",
+    message: expect.stringContaining("archive"),
+  });
+  rmSync(folder, { recursive: true });
 });

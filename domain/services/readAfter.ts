@@ -32,7 +32,11 @@ export async function* readAfter(
 ): AsyncGenerator<readonly StoredCommit[], void> {
   const from = await goesOnAfter(lane, after, signal);
   if (signal.aborted) return;
-  yield* lane.read(from + 1, signal);
+  try {
+    yield* lane.read(from + 1, signal);
+  } catch (error) {
+    throw isAway(error) ? lost(lane, `commit ${from + 1} is archived, and can't be read here`) : error;
+  }
 }
 
 /** The position of a stored commit. */
@@ -54,10 +58,17 @@ async function goesOnAfter(lane: ReadableLane, [epoch, n]: LanePosition, signal:
   }
   const same = await lastOfEpoch(lane, epoch, { to: Math.min(n, head), signal });
   if (same > 0 || signal.aborted) return same;
-  throw new ServiceError(
-    "PositionLost",
-    `${lane.id} has nothing of the epoch ${epoch} any more, in which commit ${n} was read. Begin anew, with another durable name and from: "start" or "now".`,
-  );
+  throw lost(lane, `there is nothing of the epoch ${epoch} any more, in which commit ${n} was read`);
+}
+
+function lost({ id }: ReadableLane, why: string): ServiceError {
+  const next = 'Begin anew, with another durable name and from: "now" or a position; the door reads archives too.';
+  return new ServiceError("PositionLost", `${id} can't be read on: ${why}. ${next}`);
+}
+
+/** What was there is not in NATS any more; an outage is waited for by the lane itself. */
+function isAway(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "LaneHasHole" || error.code === "ArchiveUnsound");
 }
 
 /** Whether commit n itself is archived, and the next one goes on from it in another epoch. */
@@ -78,8 +89,7 @@ async function bytesAt(lane: ReadableLane, n: number, signal: AbortSignal): Prom
   try {
     for await (const [first] of lane.read(n, signal)) return first?.n === n ? first.bytes : undefined;
   } catch (error) {
-    // What was there may lie in the archive; an outage is waited for by the lane itself.
-    if (!(error instanceof Error && "code" in error && error.code === "LaneHasHole")) throw error;
+    if (!isAway(error)) throw error;
   }
   return undefined;
 }
@@ -91,9 +101,13 @@ async function lastOfEpoch(
 ): Promise<number> {
   let last = 0;
   if (to === 0) return last;
-  for await (const batch of lane.read(1, signal)) {
-    for (const commit of batch) if (commit.n <= to && epochOf(commit.bytes) === epoch) last = commit.n;
-    if ((batch.at(-1)?.n ?? 0) >= to) break;
+  try {
+    for await (const batch of lane.read(1, signal)) {
+      for (const commit of batch) if (commit.n <= to && epochOf(commit.bytes) === epoch) last = commit.n;
+      if ((batch.at(-1)?.n ?? 0) >= to) break;
+    }
+  } catch (error) {
+    if (!isAway(error)) throw error;
   }
   return last;
 }

@@ -85,7 +85,8 @@ describe("reading on after a position", () => {
       },
     };
     expect(await nextAfter(cut, at(first, 6))).toBe(7);
-    await expect(nextAfter(cut, at(first, 5))).rejects.toThrow();
+    await expect(nextAfter(cut, at(first, 5))).rejects.toMatchObject({ code: "PositionLost" });
+    await expect(nextAfter(cut, atStart)).rejects.toMatchObject({ code: "PositionLost" });
   });
 
   test("says when there is nothing of a position's epoch, and when a position is ahead of the lane", async () => {

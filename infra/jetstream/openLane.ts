@@ -1,4 +1,12 @@
-import { closedForIn, EpochOver, type Lane, LogUnavailable, pause, subjects } from "@connect-hub/domain/kernel";
+import {
+  closedForIn,
+  EpochOver,
+  type Lane,
+  LogUnavailable,
+  pause,
+  type StoredCommit,
+  subjects,
+} from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { laneAppender } from "./appendToLane.ts";
@@ -6,7 +14,7 @@ import { checkLane } from "./checkLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { ArchiveUnsound, hasApiCode, LaneUnsound } from "./errors.ts";
 import { isEpochOver, readLaneEntry } from "./laneRegistry.ts";
-import { pastCommits } from "./pastCommits.ts";
+import { type PastCommits, pastCommits } from "./pastCommits.ts";
 import { type ReadTarget, readLane } from "./readLane.ts";
 
 const readTimeoutMs = 2_000;
@@ -50,14 +58,6 @@ export async function openLane(link: NatsLink, options: OpenLaneOptions): Promis
     });
   const before = pastCommits(link, { ...options, manager, epoch });
   const target = { lane: id, epoch, stream, manager, isOver };
-  async function* readAll(from: number, signal: AbortSignal) {
-    if (from < first) yield* before.read(from, first - 1, signal);
-    for await (const batch of readLane(link, target, Math.max(from, first), signal)) {
-      yield batch;
-      const last = batch.at(-1);
-      if (last !== undefined && closedForIn(last.bytes) !== undefined) await untilOver(target, signal);
-    }
-  }
   return {
     id,
     epoch,
@@ -66,8 +66,23 @@ export async function openLane(link: NatsLink, options: OpenLaneOptions): Promis
     readAt: (n) => ask(() => (n < first ? before.readAt(n) : commitAt(manager, stream, n))),
     time: async () => timeIn(await info()),
     lastNumber: async () => (await info()).state.last_seq,
-    read: readAll,
+    read: (from, signal) => readEpochs(link, { target, first, before }, from, signal),
   };
+}
+
+/** The commits from `from` on, through all epochs, until the lane goes on in another one. */
+export async function* readEpochs(
+  link: NatsLink,
+  { target, first, before }: { readonly target: ReadTarget; readonly first: number; readonly before: PastCommits },
+  from: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly StoredCommit[], void> {
+  if (from < first) yield* before.read(from, first - 1, signal);
+  for await (const batch of readLane(link, target, Math.max(from, first), signal)) {
+    yield batch;
+    const last = batch.at(-1);
+    if (last !== undefined && closedForIn(last.bytes) !== undefined) await untilOver(target, signal);
+  }
 }
 
 /** The lane was closed to go on in its next epoch: its stream may be there for long, but nothing comes in it. Throws `EpochOver`. */

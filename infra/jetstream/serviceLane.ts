@@ -4,7 +4,8 @@ import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } fro
 import { nanos, nuid } from "@nats-io/nats-core";
 import type { NatsLink } from "./connectNats.ts";
 import { isEpochOver, readLaneEntry } from "./laneRegistry.ts";
-import { readLane } from "./readLane.ts";
+import { readEpochs } from "./openLane.ts";
+import { pastCommits } from "./pastCommits.ts";
 
 const answerMs = 3_000;
 
@@ -16,10 +17,12 @@ export async function openServiceLane(
   link: NatsLink,
   { prefix, id }: { readonly prefix: string; readonly id: LaneId },
 ): Promise<Pick<Lane, "id" | "epoch" | "lastNumber" | "read">> {
-  const { epoch, stream } = await readLaneEntry(link, prefix, id);
+  const { epoch, stream, first = 1 } = await readLaneEntry(link, prefix, id);
   const manager = await jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });
   const onlySubject = subjects(prefix).log(id, epoch);
   const isOver = () => isEpochOver(link, prefix, id, epoch);
+  const target = { lane: id, epoch, stream, manager, onlySubject, isOver };
+  const before = pastCommits(link, { prefix, id, epoch, manager, bySubject: true });
   return {
     id,
     epoch,
@@ -30,7 +33,7 @@ export async function openServiceLane(
         throw new LogUnavailable(`The end of ${id} can't be asked for.`, { cause });
       }
     },
-    read: (from, signal) => readLane(link, { lane: id, epoch, stream, manager, onlySubject, isOver }, from, signal),
+    read: (from, signal) => readEpochs(link, { target, first, before }, from, signal),
   };
 }
 
