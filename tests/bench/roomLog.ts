@@ -19,8 +19,10 @@ export async function roomLog(lane: Lane, vault: Vault): Promise<RoomLog> {
   }));
   const names = people.map(({ room, owner }) => `body:${room}:${owner}`);
   await vault.named(names);
+  // The vault itself remembers them for some time only.
+  const keys = new Map(names.map((name) => [name, vault.cached(name)]));
   const keyOf = (name: string) => {
-    const key = vault.cached(name);
+    const key = keys.get(name);
     if (key === undefined) throw new Error(`no key ${name}`);
     return key;
   };
@@ -65,8 +67,6 @@ export async function roomLog(lane: Lane, vault: Vault): Promise<RoomLog> {
     async append(messages) {
       const end = posted + messages;
       while (posted < end) {
-        // The vault remembers keys for some time only.
-        if (n % 500 === 0) await vault.named(names);
         const entries = Array.from({ length: perCommit }, () => {
           const index = posted++;
           const { room, owner } = people[index % rooms] as (typeof people)[number];
