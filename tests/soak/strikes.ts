@@ -234,8 +234,9 @@ async function strikeWhileWriting(step: string, scene: Scene): Promise<boolean> 
   return true;
 }
 
-/** A lane is taken over only when its writer is gone. */
+/** A lane is taken over only when its writer is gone, and leased anew only when a projector begins. */
 async function provoke(step: string, scene: Scene): Promise<void> {
+  if (step === "project.leased") await killApp(scene.random.pick(scene.soak.projectors) ?? scene.soak.edge);
   if (!step.startsWith("append.t")) return;
   const { app } = await leaderOf(scene, anyLane(scene));
   await killApp(app);
