@@ -20,6 +20,7 @@ export {
   enterEpoch,
   fixLaneCounts,
   laneBytes,
+  laneSize,
   type NextEpoch,
   openNextEpoch,
   removeFormerEpochs,

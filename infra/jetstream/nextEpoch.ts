@@ -4,7 +4,7 @@ import { JetStreamApiCodes, type JetStreamManager, jetstreamManager, type Stream
 import { laneAppender } from "./appendToLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneUnsound } from "./errors.ts";
-import { createRegistry, fixLaneCount, listLanes, putLane } from "./laneRegistry.ts";
+import { createRegistry, fixLaneCount, listLanes, putLane, readLaneEntry } from "./laneRegistry.ts";
 import { laneStreamConfig, laneStreamDifferences } from "./laneStream.ts";
 
 // How a lane goes on in another epoch, as a restore does it: the stream of the next epoch is made and filled while nobody
@@ -128,6 +128,20 @@ export async function removeFormerEpochs(
 export async function laneBytes(link: NatsLink, stream: string): Promise<number> {
   const manager = await managerOf(link);
   return orUnavailable(async () => (await manager.streams.info(stream)).state.bytes);
+}
+
+/** How many bytes the stream of a lane has, and how many it may have. Throws `LaneNotFound` and `LogUnavailable`. */
+export async function laneSize(
+  link: NatsLink,
+  prefix: string,
+  lane: LaneId,
+): Promise<{ readonly bytes: number; readonly maxBytes: number }> {
+  const { stream } = await readLaneEntry(link, prefix, lane);
+  const manager = await managerOf(link);
+  return orUnavailable(async () => {
+    const { config, state } = await manager.streams.info(stream);
+    return { bytes: state.bytes, maxBytes: config.max_bytes };
+  });
 }
 
 /** Sets a lane's reserve on the disk, once there is room for it again. */

@@ -80,6 +80,8 @@ test("a sound box has all checks in order, in words and for programs", async () 
     "files",
     "placement",
     "node cellar",
+    "growth of rooms.0",
+    "growth of the tables of rooms",
   ])
     expect(checks).toContain(check);
   expect((await doctor()).said).toMatch(/All is well\.|0 failed/);

@@ -5,6 +5,7 @@ import type { CommandContext } from "../cli.ts";
 import { examineContent } from "../doctor/content.ts";
 import { examine, type Finding, fail, ok } from "../doctor/finding.ts";
 import { examineFolders } from "../doctor/folders.ts";
+import { examineGrowth } from "../doctor/growth.ts";
 import { examineLog } from "../doctor/log.ts";
 import { examineMachine } from "../doctor/machine.ts";
 import { examineServers, examineVault } from "../doctor/servers.ts";
@@ -46,9 +47,11 @@ async function examineBox(context: CommandContext): Promise<readonly Finding[]> 
 async function examineBackends(context: CommandContext): Promise<readonly Finding[]> {
   try {
     const found: Finding[] = [];
+    const { dataDir } = context.config();
     await withReadTables(context, async (tables, connections) => {
       found.push(...(await examineServers(connections)), ...(await examineVault(connections)));
       found.push(...(await examineLog(connections, tables)), ...(await examineContent(connections)));
+      found.push(...(await examineGrowth({ connections, dataDir, tables, nowMs: Date.now() })));
     });
     return found;
   } catch (error) {

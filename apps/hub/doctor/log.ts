@@ -5,6 +5,7 @@ import type { Connections } from "../box/connections.ts";
 import { lanesOf } from "../box/migrate.ts";
 import { connectAsOperator } from "../lanes.ts";
 import { type LaneLag, lagsOf, type ReadTables } from "../readTables.ts";
+import { examineArchive } from "./archive.ts";
 import { examine, type Finding, fail, ok, warn } from "./finding.ts";
 
 /** Whether each lane's stream is as it must be, and where the tables stand beside it. */
@@ -12,7 +13,7 @@ export function examineLog(connections: Connections, tables: readonly ReadTables
   return examine("log", "See what runs: npm run hub -- status. Start the box: npm run hub -- up", async () => {
     const link = await connectAsOperator(connections);
     try {
-      const looks = lanesOf(connections.roomLanes).map((id) => examineLane(link, connections.prefix, id, tables));
+      const looks = lanesOf(connections.roomLanes).map((id) => examineLane(link, connections, id, tables));
       return (await Promise.all(looks)).flat();
     } finally {
       await link.close();
@@ -22,22 +23,26 @@ export function examineLog(connections: Connections, tables: readonly ReadTables
 
 async function examineLane(
   link: NatsLink,
-  prefix: string,
+  connections: Connections,
   id: LaneId,
   tables: readonly ReadTables[],
 ): Promise<readonly Finding[]> {
   const check = `lane ${id}`;
+  const { prefix, archiveDir } = connections;
   const found = await examine(check, "Start the box, which makes what is missing: npm run hub -- up", async () =>
     laneFinding(check, await checkLane(link, { prefix, id })),
   );
   // The numbers of an unsound stream mean nothing.
   if (found.some(({ state }) => state === "fail")) return found;
   const lag = await examine(`tables of ${id}`, "See: npm run hub -- projections list", async () => {
-    const lags = await lagsOf(tables, [await openLane(link, { prefix, id })]);
+    const lags = await lagsOf(tables, [await openLane(link, { prefix, id, archiveDir })]);
     return lags.map(lagFinding);
   });
+  const archive = await examine(`archive of ${id}`, "See: npm run hub -- archive", () =>
+    examineArchive(link, id, connections),
+  );
   const parked = await examine(`parked in ${id}`, "See: npm run hub -- projections parked", () => parkedIn(id, tables));
-  return [...found, ...lag, ...parked];
+  return [...found, ...archive, ...lag, ...parked];
 }
 
 /** Nothing when nothing is parked. */
