@@ -63,7 +63,7 @@ export function encodeEvent(event: StoredEvent): string {
 /** An entry's text, with its root computed from the events. */
 export function encodeEntry(entry: Omit<Entry, "root">): string {
   const events = entry.events.map(encodeEvent);
-  const root = merkleRoot(events.map(leafHash)).toString("hex");
+  const root = merkleRoot(events.map(leafHash));
   const { actor, id } = entry.key;
   const front = JSON.stringify({ key: { actor, id }, kind: entry.kind, digest: entry.digest, result: entry.result });
   return `${front.slice(0, -1)},"events":[${events.join(",")}],"root":"${root}"}`;
@@ -94,14 +94,19 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   } catch (cause) {
     throw new CorruptCommit("a commit is not JSON", { cause });
   }
-  if (!isCommit(parsed)) throw new CorruptCommit("a commit has not the shape of version 1");
-  return parsed;
+  return commitOf(parsed);
+}
+
+/** The commit that this JSON value is. Throws `CorruptCommit`. */
+export function commitOf(value: unknown): Commit {
+  if (!isCommit(value)) throw new CorruptCommit("a commit has not the shape of version 1");
+  return value;
 }
 
 /** Whether each entry's root is the root over its events. */
 export function rootsHold(commit: Commit): boolean {
   return commit.entries.every(
-    (entry) => merkleRoot(entry.events.map((event) => leafHash(encodeEvent(event)))).toString("hex") === entry.root,
+    (entry) => merkleRoot(entry.events.map((event) => leafHash(encodeEvent(event)))) === entry.root,
   );
 }
 

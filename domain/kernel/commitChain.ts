@@ -1,5 +1,6 @@
 import type { LaneId } from "../values/ids.ts";
-import { type Commit, CorruptCommit, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
+import { checkedCommit } from "./checkedCommit.ts";
+import { type Commit, hashCommit } from "./commit.ts";
 import { epochFault } from "./epochBegan.ts";
 
 /** A commit that is known to be sound, after which a chain goes on. */
@@ -36,7 +37,7 @@ export class CommitChain {
 
   /** Takes the next commit; what is wrong with it, if anything: then it was not taken. */
   take(bytes: Uint8Array): string | undefined {
-    const commit = decodeOrExplain(bytes);
+    const commit = checkedCommit(bytes);
     if (typeof commit === "string") return commit;
     const fault = this.#faultOf(commit);
     if (fault !== undefined) return fault;
@@ -57,16 +58,6 @@ export class CommitChain {
     if (before?.at !== undefined && commit.at < before.at) return "it is older than the commit before it";
     if (this.#last !== undefined && commit.term < this.#last.term)
       return "its term is older than that of the commit before it";
-    if (!rootsHold(commit)) return "an entry's root does not fit its events";
     return undefined;
-  }
-}
-
-function decodeOrExplain(bytes: Uint8Array): Commit | string {
-  try {
-    return decodeCommit(bytes);
-  } catch (error) {
-    if (error instanceof CorruptCommit) return error.message;
-    throw error;
   }
 }

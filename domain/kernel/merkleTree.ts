@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
-import { nodeHash } from "./merkle.ts";
+import { merkleRoot, nodeHash } from "./merkle.ts";
 
 /** The hashes beside the way from a leaf to the root, from below (hex): the audit path of RFC 6962 (2.1.1). */
 export type AuditPath = string[];
 
 interface Subtree {
-  readonly hash: Buffer;
+  readonly hash: string;
   /** How many leaves it has: a power of two. */
   readonly leaves: number;
   /** The paths that lead through it. */
@@ -29,7 +28,7 @@ export class MerkleTree {
     let left = size;
     for (const peak of peaks) {
       const leaves = 2 ** Math.floor(Math.log2(left));
-      this.#peaks.push({ hash: Buffer.from(peak, "hex"), leaves, paths: [] });
+      this.#peaks.push({ hash: peak, leaves, paths: [] });
       left -= leaves;
     }
     this.#size = size;
@@ -42,42 +41,47 @@ export class MerkleTree {
 
   /** Hex, from the left. */
   get peaks(): string[] {
-    return this.#peaks.map(({ hash }) => hash.toString("hex"));
+    return this.#peaks.map(({ hash }) => hash);
   }
 
   /** The root over all leaves so far (hex). */
   get root(): string {
-    const last = this.#peaks.at(-1);
-    if (last === undefined) return createHash("sha256").digest("hex");
-    return this.#peaks
-      .reduceRight((right, left) => (left === last ? right : nodeHash(left.hash, right)), last.hash)
-      .toString("hex");
+    if (this.#peaks.length === 0) return merkleRoot([]);
+    return this.peaks.reduceRight((right, left) => nodeHash(left, right));
   }
 
-  /** Adds the hash of a leaf. `path` is filled with what lies beside its way, up to its peak; `endPaths` adds the rest. */
-  add(leaf: Buffer, path?: AuditPath): void {
-    let tree: Subtree = { hash: leaf, leaves: 1, paths: path === undefined ? [] : [path] };
-    for (let left = this.#peaks.at(-1); left?.leaves === tree.leaves; left = this.#peaks.at(-1)) {
+  /** Adds a leaf by its hash (hex). `path` is filled with what lies beside its way, up to its peak; `endPaths` adds the rest. */
+  add(leaf: string, path?: AuditPath): void {
+    let hash = leaf;
+    let leaves = 1;
+    let paths: readonly AuditPath[] = path === undefined ? none : [path];
+    for (let left = this.#peaks.at(-1); left?.leaves === leaves; left = this.#peaks.at(-1)) {
       this.#peaks.pop();
-      tree = { leaves: tree.leaves * 2, ...joined(left, tree) };
+      paths = ways(left, { hash, paths });
+      hash = nodeHash(left.hash, hash);
+      leaves *= 2;
     }
-    this.#peaks.push(tree);
+    this.#peaks.push({ hash, leaves, paths });
     this.#size += 1;
   }
 
   /** Completes all paths: they lead to the root as it is now. Nothing may be added afterwards. */
   endPaths(): void {
-    this.#peaks.reduceRight<Pick<Subtree, "hash" | "paths"> | undefined>(
-      (right, left) => (right === undefined ? left : joined(left, right)),
-      undefined,
-    );
+    const [last, ...others] = this.#peaks.toReversed();
+    if (last === undefined) return;
+    others.reduce<Side>((right, left) => {
+      return { paths: ways(left, right), hash: nodeHash(left.hash, right.hash) };
+    }, last);
   }
 }
 
-/** Two trees beside each other as one; what leads through one of them passes by the other. */
-function joined(left: Pick<Subtree, "hash" | "paths">, right: Pick<Subtree, "hash" | "paths">) {
-  for (const path of left.paths) path.push(right.hash.toString("hex"));
-  for (const path of right.paths) path.push(left.hash.toString("hex"));
-  const paths = left.paths.length === 0 ? right.paths : [...left.paths, ...right.paths];
-  return { hash: nodeHash(left.hash, right.hash), paths };
+type Side = Pick<Subtree, "hash" | "paths">;
+
+/** The paths through two trees beside each other: what leads through one of them passes by the other. */
+function ways(left: Side, right: Side): readonly AuditPath[] {
+  for (const path of left.paths) path.push(right.hash);
+  for (const path of right.paths) path.push(left.hash);
+  return left.paths.length === 0 ? right.paths : [...left.paths, ...right.paths];
 }
+
+const none: readonly AuditPath[] = [];

@@ -29,8 +29,8 @@ export interface SignedHead {
 }
 
 /** The leaf of an entry in its lane's tree: its commit, its place there, its root. */
-export function entryLeaf(n: number, index: number, root: string): Buffer {
-  return leafHash(JSON.stringify([n, index, root]));
+export function entryLeaf(n: number, index: number, root: string): string {
+  return leafHash(`[${n},${index},"${root}"]`);
 }
 
 /** Adds the entries of the next commit. */

@@ -9,6 +9,7 @@ import { project } from "./project.ts";
 import { readYourWrites } from "./readYourWrites.ts";
 import { rebuild } from "./rebuild.ts";
 import { upload } from "./upload.ts";
+import { verify } from "./verify.ts";
 
 const benches: { readonly [name: string]: Bench } = {
   append,
@@ -20,6 +21,7 @@ const benches: { readonly [name: string]: Bench } = {
   move,
   upload,
   "read-your-writes": readYourWrites,
+  verify,
 };
 
 const name = process.argv[2] ?? "";

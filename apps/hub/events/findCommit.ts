@@ -1,7 +1,7 @@
 import { type Commit, decodeCommit, type Lane, LogUnavailable } from "@connect-hub/domain/kernel";
 
 /** The commit `n` of a lane. Throws `LogUnavailable` when it is not there. */
-export async function commitOf(lane: Pick<Lane, "id" | "readAt">, n: number): Promise<Commit> {
+async function commitOf(lane: Pick<Lane, "id" | "readAt">, n: number): Promise<Commit> {
   const stored = await lane.readAt(n);
   if (stored === undefined) throw new LogUnavailable(`The log has no commit ${n} of ${lane.id}.`);
   return decodeCommit(stored.bytes);

@@ -44,7 +44,7 @@ export interface Proof {
 }
 
 /** There is nothing to prove: the message says why, and what to do. */
-export class NotProvable extends Error {
+class NotProvable extends Error {
   override readonly name = "NotProvable";
 }
 
