@@ -170,7 +170,7 @@ async function handOver(kept: readonly KeptLane[], instances: Instances): Promis
 }
 
 /** Less than what an app has for its close. */
-const handOverMs = 8_000;
+const handOverMs = 6_000;
 /** How long those are told who still send to the former writer. */
 const lingerMs = 300;
 

@@ -47,6 +47,7 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
   let retryMs = firstRetryMs;
   let attempts = 0;
   let isStrange = false;
+  const endings = new Set<Promise<void>>();
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
@@ -72,13 +73,18 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
     const beside = options.whileLeading?.(current.tail);
     const reason = await current.lost;
     isLed = false;
+    // Not waited for: the lane may have to be taken again soon.
+    const ending: Promise<void> = end(current, beside).finally(() => endings.delete(ending));
+    endings.add(ending);
+    current = undefined;
+    if (!stop.signal.aborted) log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
+  }
+
+  async function end(led: Led, beside: { close(): Promise<void> } | undefined): Promise<void> {
     await beside?.close();
-    if (stop.signal.aborted) return;
-    log.warn({ lane: lane.id, reason }, "lost the lane; stands by");
     // Who has not heard of the new writer yet is told.
     await pause(lingerMs, stop.signal);
-    await current.close();
-    current = undefined;
+    await led.close();
   }
 
   async function waitAfter(error: unknown): Promise<void> {
@@ -103,6 +109,7 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
       stop.abort();
       await current?.close();
       await running;
+      await Promise.all(endings);
     },
   };
 }
