@@ -4,7 +4,7 @@ import { ask, type MemoryBox, memoryBox } from "../testing/memoryBox.ts";
 import { limits } from "../values/limits.ts";
 import { decodePosition } from "../values/position.ts";
 import type { Command, CommandReply } from "./command.ts";
-import { commitLimits, decodeCommit, hashCommit, rootsHold } from "./commit.ts";
+import { commitLimits, decodeCommit, encodeCommit, encodeEntry, hashCommit, rootsHold } from "./commit.ts";
 import { derivedId } from "./derivedId.ts";
 import { encodeEpochBegan, epochFault } from "./epochBegan.ts";
 import { type FactRef, factRef } from "./fact.ts";
@@ -364,5 +364,48 @@ describe("an unclear append", () => {
     expect(codeOf(await ask(writer, post(box, "x", { key: stranger })))).toBe("Unavailable");
     box.lane.away = false;
     expect(codeOf(await ask(writer, post(box, "x", { key: stranger })))).toBe("RoomNotFound");
+  });
+});
+
+describe("around a parked room", () => {
+  const unknown = (id: string) => ({
+    type: "Later.v9",
+    subject: { kind: "room" as const, id },
+    by: "x",
+    salt: "A",
+    data: {},
+  });
+  const other = "00000000-0000-4000-8000-000000000002";
+
+  /** Appends, as a newer version would have, an event that nobody here knows. */
+  function appendLater(box: MemoryBox): void {
+    const bytes = box.lane.commits.at(-1)?.bytes ?? new Uint8Array();
+    const last = decodeCommit(bytes);
+    const key = { actor: ana, id: derivedId(box.nowMs, "later") };
+    const entry = encodeEntry({ key, kind: "later", digest: "d".repeat(64), result: null, events: [unknown(room)] });
+    const head = { ...last, n: last.n + 1, term: last.term + 1, writer: "newer", prevHash: hashCommit(bytes) };
+    box.lane.appendForeign(encodeCommit(head, [entry]));
+  }
+
+  test("the lane is taken over, the room is refused, what was done before is told again, and other rooms go on", async () => {
+    const { box, writer } = await boxWithRoom();
+    const first = post(box, "before");
+    const told = await ask(writer, first);
+    expect(codeOf(await ask(writer, command(box, "createRoom", { name: "other" }, { subject: other })))).toBe("ok");
+    await writer.close();
+    appendLater(box);
+    for (const isProjected of [false, true]) {
+      if (isProjected) await box.project();
+      // Nothing of the keys is in memory, and the room's row is in the tables.
+      box.nowMs += 3_600_000;
+      const next = await startWriter(box, { writer: `next${isProjected}` });
+      expect(codeOf(await ask(next, post(box, "after")))).toBe("Parked");
+      expect(await ask(next, { ...first, deadlineAt: box.nowMs + 5_000 })).toMatchObject({ ok: okOf(told) });
+      expect(codeOf(await ask(next, { ...post(box, "other"), subject: other, data: { room: other, text: "x" } }))).toBe(
+        "ok",
+      );
+      expect(codeOf(await ask(next, command(box, "voidClaim", { room, file: bob })))).toBe("Parked");
+      await next.close();
+    }
   });
 });
