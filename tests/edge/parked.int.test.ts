@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import {
   type CommitHead,
   type ContextModel,
@@ -16,6 +16,7 @@ import { openVault } from "@connect-hub/vault";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
+import { download, upload } from "../support/files.ts";
 
 // An event that no code here knows stands in the log of a room: written by a newer version, which went away again.
 
@@ -140,3 +141,50 @@ test("a room with an event that can't be applied is refused everywhere until it 
   await snapshot.close();
   await commands.close();
 }, 60_000);
+
+test("nobody speaks for a parked account, no parked bytes are sent, and all others go on", async () => {
+  await projector.close();
+  const apps = [await chat.startCommands(), await chat.startProjector()];
+  const at = (person: Person) => ({ url: edge.url, token: person.session.token });
+  const made = await vi.waitFor(() => okOf(command("createRoom", { name: "Engine", members: [bob.user] })), 15_000);
+  const room = String(made.room);
+  const [one, two] = [await upload(at(ada), room, randomBytes(10)), await upload(at(ada), room, randomBytes(10))];
+  const statusOf = async ({ ok }: typeof one) => (await download(at(ada), ok.file)).status;
+  expect([await statusOf(one), await statusOf(two)]).toEqual([200, 200]);
+  const b = await bareSocket(edge.url, bob.session.token);
+  await okOf(query("rooms", {}), b);
+
+  const park = (schema: string, lane: string, kind: string, id: string) =>
+    pool.query(`insert into ${schema}.parked values ($1, $2, $3, 1, 'Later.v9', 'of a test', false)`, [lane, kind, id]);
+  await park("content", "content.0", "blob", one.ok.hash);
+  await park("auth", "accounts.0", "account", bob.user);
+  await vi.waitFor(async () => {
+    await upload(at(ada), room, randomBytes(1));
+    expect([await statusOf(one), await statusOf(two)]).toEqual([503, 200]);
+  }, 10_000);
+  // Whose session an unknown one is nobody can tell; to look for it brings the news.
+  expect(await overHttp("/v1/rooms", { token: `${randomUUID()}.${"A".repeat(43)}` })).toMatchObject({ name: "Parked" });
+  expect(await b.first("err")).toMatchObject({ err: { name: "Parked" } });
+  expect(await b.closed).toBe(1013);
+  expect(await overHttp("/v1/rooms", bob.session)).toMatchObject({ name: "Parked" });
+  const { email, password } = bob;
+  expect(await overHttp("/v1/sign-in", {}, { email, password })).toMatchObject({ name: "Parked" });
+  await okOf(command("postMessage", { room, text: "goes on" }));
+  const people = await okOf(query("people", { ids: [ada.user, bob.user] }));
+  expect(people).toEqual({ people: [{ id: ada.user, name: "ada" }], parked: [bob.user] });
+  expect(await okOf(query("members", { room }))).toMatchObject({
+    members: expect.arrayContaining([{ id: bob.user, role: "member", name: "" }]),
+  });
+
+  await pool.query("delete from auth.parked; delete from content.parked");
+  await vi.waitFor(async () => expect(await statusOf(one)).toBe(200), 5_000);
+  await vi.waitFor(async () => okOf(query("rooms", {}), await bareSocket(edge.url, bob.session.token)), 5_000);
+  for (const app of apps) await app.close();
+}, 60_000);
+
+async function overHttp(path: string, { token }: { token?: string }, body?: object): Promise<unknown> {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const sent = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const answer = (await (await fetch(`${edge.url}${path}`, { headers, ...sent })).json()) as { err?: unknown };
+  return answer.err;
+}
