@@ -18,6 +18,7 @@ import {
   pause,
   reactSteps,
   type Schema,
+  schemaOf,
 } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel, roomTables } from "@connect-hub/domain/room";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
@@ -116,6 +117,9 @@ async function startLanes(config: CommandsConfig, { code, link, pools, log }: La
   if (accounts === undefined || content === undefined)
     throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
   const step = failpoint([...appendSteps, ...reactSteps, ...uploadSteps, ...moveSteps, ...downloadSteps]);
+  const factsVersions = Object.fromEntries(
+    Object.entries(code).map(([context, { model }]) => [schemaOf[context as Context], factsVersionOf(model)]),
+  );
   const parts = {
     ...(step && { step }),
     source,
@@ -124,7 +128,7 @@ async function startLanes(config: CommandsConfig, { code, link, pools, log }: La
     prepare: { hashes, hashPassword: hash, verifyPassword: verify },
     live: natsLiveBus(link),
     now: Date.now,
-    foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source }),
+    foreign: new ForeignFacts({ lanes: { auth: accounts, content }, tables, source, factsVersions }),
   };
   const onMalformed = (what: string) => log.warn(what);
   const reactors = systemCommands(link, { prefix, lanes: [...lanes.values()], actor: "system", onMalformed });

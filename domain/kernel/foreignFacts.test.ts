@@ -7,7 +7,7 @@ import { encodePosition, type LaneId } from "../values/index.ts";
 import { type FactRef, factRef, type Row } from "./fact.ts";
 import { ForeignFacts } from "./foreignFacts.ts";
 import type { ParkedMark } from "./parked.ts";
-import { FactsUnavailable } from "./ports.ts";
+import { FactsOfAnotherVersion, FactsUnavailable } from "./ports.ts";
 
 const user = factRef("users", "ana");
 const file = factRef("files", "f");
@@ -18,17 +18,20 @@ function lanes() {
   const at = new Map<LaneId, number>();
   const rows = new Map<FactRef, Row>();
   const parked: ParkedMark[] = [];
+  const served = { content: "newer" };
   const asked: [LaneId, readonly FactRef[]][] = [];
   const source = {
     async load(lane: LaneId, refs: readonly FactRef[]) {
       if (refs.length > 0) asked.push([lane, refs]);
-      const checkpoint = { n: at.get(lane) ?? 0, hash: "", epoch: "", generation: 1, factsVersion: "" };
+      const factsVersion = lane === "content.0" ? served.content : "";
+      const checkpoint = { n: at.get(lane) ?? 0, hash: "", epoch: "", generation: 1, factsVersion };
       return { checkpoint, parked, rows: new Map(refs.map((ref) => [ref, rows.get(ref) ?? null])) };
     },
   };
   const tables = [...accountTables, ...contentTables, ...roomTables];
-  const facts = new ForeignFacts({ lanes: { auth, content }, tables, source });
-  return { auth, content, at, rows, parked, asked, facts };
+  const factsVersions = { auth: "", content: "newer" };
+  const facts = new ForeignFacts({ lanes: { auth, content }, tables, source, factsVersions });
+  return { auth, content, at, rows, parked, asked, served, facts };
 }
 const soon = () => Date.now() + 5_000;
 
@@ -51,6 +54,18 @@ describe("facts of other lanes", () => {
     expect(await facts.load([user], undefined, soon())).toEqual(rows);
     await expect(facts.load([factRef("users", "bob")], undefined, soon())).rejects.toMatchObject({ code: "Parked" });
     await expect(facts.load([factRef("emails", "e")], undefined, soon())).rejects.toMatchObject({ code: "Parked" });
+  });
+
+  test("of tables of another version are not read, while those of other lanes are", async () => {
+    const { at, rows, served, facts } = lanes();
+    rows.set(user, { id: "ana" }).set(file, { id: "f" });
+    at.set("content.0", 1).set("accounts.0", 1);
+    served.content = "former";
+    await expect(facts.load([file], undefined, soon())).rejects.toThrow(FactsUnavailable);
+    await expect(facts.load([file], undefined, soon())).rejects.not.toThrow(FactsOfAnotherVersion);
+    expect((await facts.load([user], undefined, soon())).get(user)).toEqual({ id: "ana" });
+    served.content = "newer";
+    expect((await facts.load([file], undefined, soon())).get(file)).toEqual({ id: "f" });
   });
 
   test("of a lane that nobody may ask are a bug", async () => {

@@ -1,8 +1,9 @@
+import { contextOf } from "../values/ids.ts";
 import { decodePosition } from "../values/position.ts";
 import { type FactRef, type Row, type Schema, splitRef, type Table } from "./fact.ts";
 import { markOn, ParkedSubjects, SubjectParked } from "./parked.ts";
 import { pause } from "./pause.ts";
-import { type FactSource, FactsUnavailable, type Lane } from "./ports.ts";
+import { type FactSource, FactsOfAnotherVersion, FactsUnavailable, type Lane, schemaOf } from "./ports.ts";
 import { epoch8 } from "./subjects.ts";
 
 /** What facts of other lanes are read from. */
@@ -11,14 +12,17 @@ export interface ForeignFactsOptions {
   readonly lanes: { readonly [schema in Schema]?: Lane };
   readonly tables: readonly Table[];
   readonly source: FactSource;
+  /** The version of facts that this code understands, by schema: rows of tables of another one are not read. */
+  readonly factsVersions?: { readonly [schema in Schema]?: string };
 }
 
 /** Facts of other lanes: rows at those lanes' checkpoints. They may be stale; a reactor handles what changes later. */
 export class ForeignFacts {
   readonly #byTable: ReadonlyMap<string, ForeignLane>;
 
-  constructor({ lanes, tables, source }: ForeignFactsOptions) {
-    const checked = refusingParked(source, tables);
+  constructor(options: ForeignFactsOptions) {
+    const { lanes, tables } = options;
+    const checked = refusingStrange(options);
     const bySchema = new Map(Object.entries(lanes).map(([schema, lane]) => [schema, new ForeignLane(lane, checked)]));
     this.#byTable = new Map(
       tables.flatMap(({ name, schema }) => {
@@ -51,12 +55,16 @@ export class ForeignFacts {
   }
 }
 
-/** As `source`, but that `load` throws `SubjectParked` when one of the rows can't be had. */
-function refusingParked(source: FactSource, tables: readonly Table[]): FactSource {
+/** As `source`, but that `load` throws `SubjectParked` when one of the rows can't be had, and reads no tables of another version. */
+function refusingStrange({ source, tables, factsVersions = {} }: ForeignFactsOptions): FactSource {
   const byName = new Map(tables.map((table) => [table.name, table]));
   return {
     async load(lane, refs) {
       const loaded = await source.load(lane, refs);
+      const { n, factsVersion } = loaded.checkpoint;
+      const ours = factsVersions[schemaOf[contextOf(lane)]] ?? factsVersion;
+      // Not `FactsOfAnotherVersion`: the lane that asks is none of theirs, and its writer goes on.
+      if (n > 0 && factsVersion !== ours) throw new FactsUnavailable(new FactsOfAnotherVersion(lane).message);
       if (loaded.parked.length === 0) return loaded;
       const parked = new ParkedSubjects(loaded.parked);
       for (const ref of refs) {
