@@ -15,6 +15,7 @@ test.each([
   const { rows, faults } = await runSoak({
     rounds: 1,
     most: 4,
+    isQuick: true,
     seed,
     nats,
     // Seen when it fails.
