@@ -39,7 +39,12 @@ export function serviceRegistry(link: NatsLink, prefix: string): ServiceRegistry
           throw error;
         }
       }),
-    names: () => keysOf(link, servicesBucket, ">"),
+    async names() {
+      const keys = await keysOf(link, servicesBucket, ">");
+      // One that was removed leaves its name.
+      const texts = await bucket((kv) => Promise.all(keys.map(async (key) => textOf(await kv.get(key)))));
+      return keys.filter((_, index) => texts[index] !== undefined);
+    },
     write: (name, text, replicas) =>
       orUnavailable(servicesBucket, async () => {
         const own = { history: 1, replicas, allow_direct: false, max_bytes: maxBytes };

@@ -114,6 +114,7 @@ test("services come and go on a running box, and each sees what it may", async (
   ]);
   expect((await runHub(dataDir, "service", "list")).said).toMatch(/few .*MessagePosted of 1 room.*door-few/);
 
+  expect((await runHub(dataDir, "paths")).said).toContain("KV_service_whole");
   const gone = await added("gone", "--types", "RoomRenamed");
   expect((await runHub(dataDir, "service", "remove", "gone")).said).toContain("gone is cut off");
   const refused = connectNats({

@@ -1,5 +1,5 @@
 import { subjects } from "@connect-hub/domain/kernel";
-import { listLanes } from "@connect-hub/jetstream";
+import { listLanes, serviceRegistry } from "@connect-hub/jetstream";
 import { openDataFolder } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { type BoxState, isSupervised, readBoxState } from "../box/boxState.ts";
@@ -67,7 +67,8 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
   const link = await connectAsOperator(connections);
   try {
     const lanes = await listLanes(link, connections.prefix);
-    const bucket = subjects(connections.prefix).lanesBucket;
+    const { lanesBucket, headsStream, servicesBucket, serviceBucket } = subjects(connections.prefix);
+    const services = await serviceRegistry(link, connections.prefix).names();
     return [
       ...lanes.flatMap(({ lane, stream, past = [] }): DataPlace[] => [
         { what: `lane ${lane} of the log`, kind: "stream", where: stream },
@@ -76,8 +77,14 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
           "stream" in part ? [{ what: `a closed epoch of ${lane}`, kind: "stream", where: part.stream }] : [],
         ),
       ]),
-      { what: "the signed heads of the lanes", kind: "stream", where: subjects(connections.prefix).headsStream },
-      { what: "which stream each lane has", kind: "stream", where: `KV_${bucket}` },
+      { what: "the signed heads of the lanes", kind: "stream", where: headsStream },
+      { what: "which stream each lane has", kind: "stream", where: `KV_${lanesBucket}` },
+      ...(services.length === 0
+        ? []
+        : [{ what: "what each service may see", kind: "stream" as const, where: `KV_${servicesBucket}` }]),
+      ...services.map((name): DataPlace => {
+        return { what: `how far the service ${name} is`, kind: "stream", where: `KV_${serviceBucket(name)}` };
+      }),
     ];
   } finally {
     await link.close();

@@ -54,18 +54,18 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
   const rights = rightsOf(name, options);
   const { dataDir } = context.config();
   const connections = readConnections(dataDir);
-  const login = await withOperator(context, async (link) => {
+  const { login, kept } = await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const there = await registry.read(name);
-    const addedAt = there === undefined ? rights.addedAt : parseRights(name, there).addedAt;
-    await registry.write(name, JSON.stringify({ ...rights, addedAt }), connections.natsReplicas);
-    return addServiceUser({ name, contexts: rights.contexts }, dataDir, connections);
+    const kept = there === undefined ? rights : { ...rights, addedAt: parseRights(name, there).addedAt };
+    await registry.write(name, JSON.stringify(kept), connections.natsReplicas);
+    return { login: await addServiceUser({ name, contexts: rights.contexts }, dataDir, connections), kept };
   });
   if (options.json === true) {
-    console.log(JSON.stringify({ name, ...rights, url: connections.natsUrl, ...login }, undefined, 2));
+    console.log(JSON.stringify({ name, ...kept, url: connections.natsUrl, ...login }, undefined, 2));
     return;
   }
-  console.log(`${name} may see ${inWords(rights)}.\n\n${loginText(connections.natsUrl, login)}`);
+  console.log(`${name} may see ${inWords(kept)}.\n\n${loginText(connections.natsUrl, login)}`);
 }
 
 function loginText(url: string, { user, password, passwordFile, lines }: ServiceLogin): string {
@@ -120,7 +120,6 @@ async function list(context: CommandContext, json: boolean): Promise<void> {
     const registry = serviceRegistry(link, prefix);
     const names = await registry.names();
     const texts = await Promise.all(names.map(async (name) => [name, await registry.read(name)] as const));
-    // One that was removed leaves its name for a while.
     return texts.flatMap(([name, text]) => (text === undefined ? [] : [{ name, ...parseRights(name, text) }]));
   });
   if (json) return console.log(JSON.stringify(services, undefined, 2));
