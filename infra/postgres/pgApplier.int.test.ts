@@ -164,6 +164,36 @@ describe("the checkpoint", () => {
     expect((await pool.query("select id from auth.emails")).rows).toHaveLength(1);
   });
 
+  test("a lane is one projector's until it lets go, is gone, or has been silent for 5 s; no batch goes beyond stop_at", async () => {
+    await clear();
+    const named = (projector: string) => pgApplier(pool, accountModel, { generation: 1, projector });
+    const own = openPool(database.url, { name: "alive", max: 1 });
+    const [alive, other, gone] = [
+      pgApplier(own, accountModel, { generation: 1, projector: "alive" }),
+      named("other"),
+      named("gone"),
+    ];
+    const lane = "accounts.9" as const;
+    const apply = async (applier: Applier, id: string) => {
+      const from = await applier.checkpoint(lane, epoch);
+      return applier.apply({ ...batch(from, id), lane });
+    };
+    const holder = async (applier: Applier) => (await applier.lease(lane, epoch)).projector;
+    expect(await holder(gone)).toBe("gone");
+    expect(await holder(alive)).toBe("alive");
+    expect(await holder(other)).toBe("alive");
+    expect(await apply(other, "a")).toBe("conflict");
+    expect(await apply(alive, "b")).toBe("applied");
+    await pool.query("update auth.checkpoints set stop_at = n where lane = $1", [lane]);
+    expect(await apply(alive, "c")).toBe("conflict");
+    await pool.query("update auth.checkpoints set stop_at = null, at = at - interval '6 s' where lane = $1", [lane]);
+    expect(await apply(other, "d")).toBe("applied");
+    expect(await apply(alive, "e")).toBe("conflict");
+    await other.release(lane);
+    expect(await holder(alive)).toBe("alive");
+    await own.end();
+  });
+
   test("a halt is noted and ends with the next batch", async () => {
     await applier().checkpoint("accounts.7", epoch);
     await applier().noteHalt("accounts.7", "why");
