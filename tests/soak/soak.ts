@@ -100,6 +100,10 @@ function chosen(random: Random, { most, isQuick = false, only = "" }: SoakOption
   return random.branch("order").shuffled(possible).slice(0, most);
 }
 
+async function strike(name: string, scene: Scene): Promise<boolean> {
+  return (await places.get(name)?.(scene)) ?? false;
+}
+
 async function strikeRound(random: Random, run: Run, options: SoakOptions): Promise<void> {
   const { soak, traffic, tally, seen } = run;
   const { say, sabotage: kind } = options;
@@ -107,10 +111,10 @@ async function strikeRound(random: Random, run: Run, options: SoakOptions): Prom
     const scene: Scene = { soak, traffic, random: random.branch(name) };
     const startedAt = performance.now();
     traffic.go();
-    const isHit = (await places.get(name)?.(scene)) ?? false;
+    const isHit = await strike(name, scene).catch((error) => void tally.faults.push(`${name}: ${error}`));
     await waitForAnswers(scene);
     await traffic.rest();
-    tally.add(name, isHit, await seen.check(soak.box.address, traffic));
+    tally.add(name, isHit === true, await seen.check(soak.box.address, traffic));
     say(`    ${name}${isHit ? "" : ": NOT HIT"}, ${secondsSince(startedAt)} s`);
   }
 }

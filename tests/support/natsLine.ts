@@ -51,11 +51,12 @@ export async function natsLine(urls: string): Promise<NatsLine> {
       else server.write(bytes);
     });
     client.on("data", (chunk) => messages.push(chunk));
-    server.on("data", (chunk) => {
-      const bytes = withoutOthers(chunk);
-      if (isHeld) pair.down.push(bytes);
-      else client.write(bytes);
+    const answers = new NatsMessages((bytes) => {
+      const told = withoutOthers(bytes);
+      if (isHeld) pair.down.push(told);
+      else client.write(told);
     });
+    server.on("data", (chunk) => answers.push(chunk));
     server.on("error", () => undefined);
     server.on("close", () => {
       pairs.delete(pair);
@@ -105,9 +106,9 @@ export async function natsLine(urls: string): Promise<NatsLine> {
  * Takes the addresses of a cluster's other servers out of what a server says of itself, by blanks, so that its length stays: a client
  * that knew them would go around the line.
  */
-function withoutOthers(chunk: Buffer): Buffer {
-  if (!chunk.subarray(0, 5).equals(info)) return chunk;
-  const text = chunk.toString("latin1");
+function withoutOthers(message: Buffer): Buffer {
+  if (!message.subarray(0, info.length).equals(info)) return message;
+  const text = message.toString("latin1");
   const blanked = text.replace(/(?<="connect_urls":\[)[^\]]*/, (found) => " ".repeat(found.length));
   return Buffer.from(blanked, "latin1");
 }

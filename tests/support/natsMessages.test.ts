@@ -7,6 +7,8 @@ const sent = [
   ["PUB log.rooms.0 _INBOX.1 4\r\na\r\nb\r\n", "log.rooms.0"],
   ["HPUB beat.rooms.0 12 14\r\nNATS/1.0\r\n\r\nhi\r\n", "beat.rooms.0"],
   ["PUB empty 0\r\n\r\n", "empty"],
+  ["MSG live.a 7 3\r\na\r\n\r\n", "live.a"],
+  ["INFO {}\r\n", undefined],
   ["PING\r\n", undefined],
 ] as const;
 

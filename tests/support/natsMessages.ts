@@ -1,6 +1,8 @@
 const lineEnd = "\r\n";
 
-/** Cuts what a client sends to NATS into whole protocol messages, and names the subject of those that publish. */
+const withPayload = ["PUB", "HPUB", "MSG", "HMSG"];
+
+/** Cuts what goes between a client and NATS, one way, into whole protocol messages, and names the subject of those that have one. */
 export class NatsMessages {
   readonly #onMessage: (bytes: Buffer, subject: string | undefined) => void;
   #rest: Buffer = Buffer.alloc(0);
@@ -16,8 +18,8 @@ export class NatsMessages {
       const lineLength = this.#rest.indexOf(lineEnd);
       if (lineLength === -1) return;
       const words = this.#rest.toString("latin1", 0, lineLength).split(" ");
-      const isPublish = words[0] === "PUB" || words[0] === "HPUB";
-      // The last word of both is the size of what follows, headers included.
+      const isPublish = withPayload.includes(words[0] ?? "");
+      // The last word of these is the size of what follows, headers included.
       const length = lineLength + lineEnd.length + (isPublish ? Number(words.at(-1)) + lineEnd.length : 0);
       if (this.#rest.byteLength < length) return;
       const bytes = this.#rest.subarray(0, length);
