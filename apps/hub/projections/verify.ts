@@ -15,7 +15,7 @@ import { textTable } from "../table.ts";
 import { untilSignal } from "../untilSignal.ts";
 import { chosenTables } from "./chosenTables.ts";
 
-/** Measured: about 1 KiB of memory a row. */
+/** Measured: 650 bytes of memory a row of a short message, so about 330 MB. */
 const defaultRows = 500_000;
 
 interface Verified extends TablesVerdict {
