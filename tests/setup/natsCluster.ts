@@ -104,7 +104,7 @@ export async function startNatsCluster(
 /** How the apps sign in by these secrets, as a box by URL is told it. */
 function loginsIn(dataDir: string): Record<string, string> {
   const folder = openDataFolder(dataDir);
-  const logins = ["hub", "edge", "commands", "projector", "placement"].flatMap((user) => {
+  const logins = ["hub", "edge", "commands", "projector", "placement", "door"].flatMap((user) => {
     const prefix = user === "hub" ? "HUB" : `HUB_${user.toUpperCase()}`;
     return [
       [`${prefix}_NATS_USER`, user],
