@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, decodeCommit, MemoryTables, subjects } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
+import { LogBuilder } from "@connect-hub/domain/testing";
 import { contexts, type LaneId } from "@connect-hub/domain/values";
 import { commandSender, listLanes, openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
@@ -16,6 +18,7 @@ import { openVault } from "@connect-hub/vault";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { withBackupSources, withRestoreTarget } from "../../apps/hub/backup/boxParts.ts";
 import { checkBackup } from "../../apps/hub/backup/checkBackup.ts";
+import { blobFile } from "../../apps/hub/backup/manifest.ts";
 import { type RestoreStep, restoreBackup, restoreSteps } from "../../apps/hub/backup/restoreBackup.ts";
 import { writeRestoreMarker } from "../../apps/hub/backup/restoreMarker.ts";
 import { takeBackup } from "../../apps/hub/backup/takeBackup.ts";
@@ -268,4 +271,26 @@ describe("apps that are frozen while their box is restored", () => {
     expect(writers.has(writer)).toBe(false);
     await expect.poll(() => numbers(again.events(room))).toEqual(upTo(4));
   }, 90_000);
+});
+
+test("a backup has the bytes too of which this version can't tell whether they are promised", async () => {
+  const it = await boxUnderTest("parked");
+  try {
+    const bytes = Buffer.from("of a newer version");
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    const path = join(it.connections.content.dir, blobFile(hash));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, bytes);
+    const pool = openPool(it.box.databaseUrl, { name: "test" });
+    const vault = await openVault({ db: pool, rootFile: it.connections.vaultRoot });
+    const lane = await openLane(it.box.link, { prefix: it.box.prefix, id: "content.0" });
+    const log = new LogBuilder({ lane: lane.id, epoch: lane.epoch, model: contentModel, vault });
+    const claimed = { type: "FileClaimed.v9", subject: { kind: "file" as const, id: "f" }, by: "x", data: { hash } };
+    expect(await lane.append(await log.commit([[claimed]]), 0)).toBe("stored");
+    await pool.end();
+    await backUp(it, "parked-backup");
+    expect(readFileSync(join(folder, "parked-backup", blobFile(hash)))).toEqual(bytes);
+  } finally {
+    await it.close();
+  }
 });

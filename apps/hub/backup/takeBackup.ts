@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { contentModel } from "@connect-hub/domain/content";
 import {
   CommitChain,
-  changesOfCommit,
   decodeCommit,
   encodeRecord,
   type Lane,
   MemoryTables,
+  ParkingFold,
 } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { type Queryable, readRootKey, wrappedKeys } from "@connect-hub/vault";
@@ -92,7 +92,7 @@ async function write(folder: string, sources: BackupSources, progress: BackupPro
   const heads = await consistentHeads(sources.lanes.map(({ lane }) => lane));
   const files: FileEntry[] = [];
   const lanes: BackedUpLane[] = [];
-  const content = new MemoryTables(contentModel.tables);
+  const content = { tables: new MemoryTables(contentModel.tables), fold: new ParkingFold(contentModel) };
   for (const { lane } of sources.lanes) {
     const n = heads.get(lane.id) ?? 0;
     const copied = await copyLane(folder, lane, n, content, progress);
@@ -119,12 +119,18 @@ async function write(folder: string, sources: BackupSources, progress: BackupPro
   return manifest;
 }
 
+/** What the log says of bytes, around what this version can't apply. */
+interface ContentFold {
+  readonly tables: MemoryTables;
+  readonly fold: ParkingFold;
+}
+
 /** Copies the commits up to `n`, checked; those of the content lane are folded into `content`. */
 async function copyLane(
   folder: string,
   lane: Lane,
   n: number,
-  content: MemoryTables,
+  content: ContentFold,
   { onProgress, signal }: BackupProgress,
 ): Promise<{ readonly file: FileEntry; readonly lane: Omit<BackedUpLane, "reacted"> }> {
   const file = await FileWriter.open(folder, laneFile(lane.id));
@@ -139,7 +145,7 @@ async function copyLane(
         throw new BackupFailed(`The log is damaged: commit ${commit.n} of ${lane.id}: ${fault}.`);
       if (!lane.id.startsWith("content.")) continue;
       // What is sealed in them says nothing of bytes.
-      content.apply(changesOfCommit(decodeCommit(commit.bytes), contentModel, new Map()));
+      content.tables.apply(content.fold.take(decodeCommit(commit.bytes), new Map()).changes);
     }
     await file.write(Buffer.concat(wanted.map(({ bytes }) => encodeRecord(bytes))));
     onProgress?.(`commits of ${lane.id}`, chain.sums.commits, n);
@@ -166,10 +172,20 @@ async function copyVault(folder: string, { db, rootFile }: BackupSources["vault"
   return { files: [await file.end(), rootEntry], about: { keys, root: root.id } };
 }
 
-/** Makes sure that exactly the bytes are there that the log promises to be on this machine; lists those that are not on it. */
-async function copyPromised(folder: string, contentDir: string, content: MemoryTables, progress: BackupProgress) {
+/**
+ * Makes sure that exactly the bytes are there that the log promises to be on this machine, and those of which nobody can tell as long as
+ * they are parked, if they are on it; lists those that are not on it.
+ */
+async function copyPromised(
+  folder: string,
+  contentDir: string,
+  { tables: content, fold }: ContentFold,
+  progress: BackupProgress,
+) {
   const blobs = content.rows("blobs");
-  const local = new Set(blobs.filter((row) => row.local === true).map((row) => String(row.hash)));
+  const parked = new Set([...fold.marks].flatMap(({ kind, id }) => (kind === "blob" ? [id] : [])));
+  const promised = blobs.filter((row) => row.local === true).map((row) => String(row.hash));
+  const local = new Set([...promised, ...parked]);
   await copyBlobs(folder, contentDir, [...local], progress);
   const entries: FileEntry[] = [];
   for (const { hash, size } of await blobsIn(folder)) {
@@ -181,7 +197,7 @@ async function copyPromised(folder: string, contentDir: string, content: MemoryT
     nodes.set(String(hash), [...(nodes.get(String(hash)) ?? []), { node: String(node), name: String(name) }]);
   }
   // An upload of bytes that were being dropped may have promised them anew, just before they went.
-  const missing = [...local].find((hash) => !nodes.has(hash));
+  const missing = [...local].find((hash) => !nodes.has(hash) && !parked.has(hash));
   if (missing !== undefined) {
     throw new BackupFailed(
       `The bytes ${missing} were moved away while the backup was taken, or are lost; take it again.`,
