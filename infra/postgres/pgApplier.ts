@@ -28,7 +28,8 @@ export interface PgApplierOptions {
  */
 export function pgApplier(pool: PostgresPool, model: ContextModel, options: PgApplierOptions): Applier {
   const { generation, projector } = options;
-  const into: Target = { schema: generationSchema(schemaOf[model.context], generation), projector };
+  const served = schemaOf[model.context];
+  const into: Target = { schema: generationSchema(served, generation), served, generation, projector };
   const checkpoints = `${into.schema}.checkpoints`;
   const select = `select ${checkpointColumns} from ${checkpoints} where lane = $1`;
   // What is lost of it in a crash was of no use.
@@ -82,6 +83,9 @@ export function pgApplier(pool: PostgresPool, model: ContextModel, options: PgAp
 /** Where an applier writes, and for whom. */
 interface Target {
   readonly schema: string;
+  /** The schema of the views, which says what each generation is for. */
+  readonly served: string;
+  readonly generation: number;
   readonly projector: string;
 }
 
@@ -117,13 +121,20 @@ async function tryToApply(
 
 /**
  * Compares and sets the checkpoint. When another one stands there, the division by zero ends the whole transaction, so
- * the rest may be on its way already. It comes first: a second projector waits here until the first one is done.
+ * the rest may be on its way already. It comes first: a second projector waits here until the first one is done. Tables that nobody
+ * reads yet don't wait for the disk: what a crash of Postgres takes of them, checkpoint and rows, is projected again.
  */
-function moveCheckpoint({ schema, projector }: Target, { lane, from, to }: ProjectedBatch): PipelineStep {
+function moveCheckpoint(
+  { schema, served, generation, projector }: Target,
+  { lane, from, to }: ProjectedBatch,
+): PipelineStep {
   const text = `with moved as (
     update ${schema}.checkpoints held
     set n = $2::int8, hash = $3, epoch = $4, facts_version = $5, projector = $10, halted = null, at = clock_timestamp()
-    where lane = $1 and n = $6::int8 and hash = $7 and epoch = $8 and generation = $9::int4
+    from (select set_config('synchronous_commit',
+      case state when 'building' then 'off' else current_setting('synchronous_commit') end, true) as durability
+      from ${served}.generations where number = ${generation}) how
+    where durability is not null and lane = $1 and n = $6::int8 and hash = $7 and epoch = $8 and generation = $9::int4
       and (stop_at is null or stop_at >= $2::int8) and (${isFree("held", "$10")})
     returning 1
   ) select 1 / count(*) from moved`;

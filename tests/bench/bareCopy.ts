@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { Lane } from "@connect-hub/domain/kernel";
+import { type Envelope, type Lane, unseal, type VaultKey } from "@connect-hub/domain/kernel";
 import type { PostgresPool } from "@connect-hub/postgres";
 import { from as copyFrom } from "pg-copy-streams";
 import { text } from "./senders.ts";
@@ -25,6 +25,7 @@ interface Parsed {
       readonly s: number;
       readonly m?: number;
       readonly by: string;
+      readonly data: { readonly body?: Envelope };
     }[];
   }[];
 }
@@ -32,8 +33,11 @@ interface Parsed {
 const tables = ["messages", "room_events", "room_commands"] as const;
 const rowsPerBatch = 2_000;
 
-/** Tables of the same shape as those of the first generation, with the same indexes, in a schema of its own. */
-export async function bareCopy(pool: PostgresPool): Promise<BareCopy> {
+/**
+ * Tables of the same shape as those of the first generation, with the same indexes, in a schema of its own. With `keys`, those of
+ * the vault by id, it opens the texts that its rows need; without, it writes a text that it knows.
+ */
+export async function bareCopy(pool: PostgresPool, keys?: ReadonlyMap<string, VaultKey>): Promise<BareCopy> {
   await pool.query("create schema bare");
   for (const table of tables) await pool.query(`create table bare.${table} (like chat_g1.${table} including all)`);
   await pool.query("create table bare.checkpoints (lane text primary key, n bigint)");
@@ -42,11 +46,16 @@ export async function bareCopy(pool: PostgresPool): Promise<BareCopy> {
       await pool.query(`truncate ${[...tables, "checkpoints"].map((table) => `bare.${table}`).join(", ")}`);
       await pool.query("insert into bare.checkpoints values ('rooms.0', 0)");
     },
-    run: (lane, head) => run(pool, lane, head),
+    run: (lane, head) => run(pool, lane, { head, keys }),
   };
 }
 
-async function run(pool: PostgresPool, lane: Lane, head: number): Promise<void> {
+interface Run {
+  readonly head: number;
+  readonly keys: ReadonlyMap<string, VaultKey> | undefined;
+}
+
+async function run(pool: PostgresPool, lane: Lane, { head, keys }: Run): Promise<void> {
   const stop = new AbortController();
   let commits: Parsed[] = [];
   let entries = 0;
@@ -54,7 +63,7 @@ async function run(pool: PostgresPool, lane: Lane, head: number): Promise<void> 
   // While one batch is being written the next one is read and parsed.
   const flush = async (): Promise<void> => {
     await writing;
-    writing = write(pool, commits);
+    writing = write(pool, commits, keys);
     commits = [];
     entries = 0;
   };
@@ -71,17 +80,20 @@ async function run(pool: PostgresPool, lane: Lane, head: number): Promise<void> 
   await writing;
 }
 
-async function write(pool: PostgresPool, commits: readonly Parsed[]): Promise<void> {
+async function write(pool: PostgresPool, commits: readonly Parsed[], keys: Run["keys"]): Promise<void> {
   const last = commits.at(-1);
   if (last === undefined) return;
   const rows = { messages: "", room_events: "", room_commands: "" };
   for (const { at, n, entries } of commits) {
     for (const { key, kind, digest, result, events } of entries) {
       rows.room_commands += `rooms.0\t${key.actor}\t${key.id}\t${kind}\t${digest}\t${JSON.stringify(result)}\t${n}\n`;
-      for (const { subject, s, m, by } of events) {
-        const data = JSON.stringify({ text, edits: [] });
+      for (const { type, subject, s, m, by, data: stored } of events) {
+        const key = keys?.get(stored.body?.k ?? "");
+        const place = `${type}|room|${subject.id}|body`;
+        const opened = key && stored.body ? (unseal(stored.body, key, place) as { text: string }).text : text;
+        const data = JSON.stringify({ text: opened, edits: [] });
         rows.messages += `${subject.id}:${s}\t${subject.id}\t${s}\t${m ?? "\\N"}\t${data}\t${at}\t${by}\tmessage\tsent\n`;
-        rows.room_events += `${subject.id}\t${s}\tmessagePosted\t${JSON.stringify({ text })}\t${at}\t${by}\n`;
+        rows.room_events += `${subject.id}\t${s}\tmessagePosted\t${JSON.stringify({ text: opened })}\t${at}\t${by}\n`;
       }
     }
   }

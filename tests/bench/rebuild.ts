@@ -17,8 +17,8 @@ const pairs = { few: 5, all: 3 };
 const maxBytes = 300 * 1024 ** 2;
 
 /**
- * Filling new tables beside the served ones with a million messages: against a bare loop that reads the same lane, parses it and
- * copies the same rows; against its own rate at a tenth; and the memory of the projector, which keeps the served tables current
+ * Filling new tables beside the served ones with a million messages: against a bare loop that reads the same lane, parses it,
+ * opens the texts and copies the same rows; against its own rate at a tenth; and the memory of the projector, which keeps the served tables current
  * meanwhile.
  */
 export const rebuild: Bench = async (say) => {
@@ -29,7 +29,7 @@ export const rebuild: Bench = async (say) => {
     const vault = await openVault({ db: pool, rootFile: String(box.env.HUB_VAULT_ROOT) });
     const lane = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
     const log = await roomLog(lane, vault);
-    const bare = await bareCopy(pool);
+    const bare = await bareCopy(pool, log.keys);
     const generations = pgGenerations(pool, roomModel);
     // As a box starts it.
     const projector = await startApps(["projector"], { ...box.env, NODE_OPTIONS: "--max-semi-space-size=4" });

@@ -1,4 +1,12 @@
-import { encodeCommit, encodeEntry, hashCommit, type Lane, sealEvent, type Vault } from "@connect-hub/domain/kernel";
+import {
+  encodeCommit,
+  encodeEntry,
+  hashCommit,
+  type Lane,
+  sealEvent,
+  type Vault,
+  type VaultKey,
+} from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { idOf, text } from "./senders.ts";
 
@@ -6,6 +14,8 @@ import { idOf, text } from "./senders.ts";
 export interface RoomLog {
   /** Appends so many messages, 20 a commit, over all its rooms. */
   append(messages: number): Promise<void>;
+  /** The keys of all texts in it, by id. */
+  readonly keys: ReadonlyMap<string, VaultKey>;
 }
 
 const rooms = 100;
@@ -64,6 +74,7 @@ export async function roomLog(lane: Lane, vault: Vault): Promise<RoomLog> {
   }
   let posted = 0;
   return {
+    keys: new Map(names.map(keyOf).map((key) => [key.id, key])),
     async append(messages) {
       const end = posted + messages;
       while (posted < end) {
