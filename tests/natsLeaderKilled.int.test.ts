@@ -56,7 +56,8 @@ onOwnNats((nats) => {
     expect(numbers).toEqual(posts.map((_, at) => at + 2));
     // A repeated command is told what the first was told, and changes nothing.
     expect(await untilDone("rooms.0", posts[50] ?? expect.unreachable())).toBe(52);
-    const stored = async () => (await pool.query<{ s: string }>("select s from chat.messages where s > 1 order by s")).rows;
+    const stored = async () =>
+      (await pool.query<{ s: string }>("select s from chat.messages where s > 1 order by s")).rows;
     await vi.waitFor(async () => expect((await stored()).map(({ s }) => Number(s))).toEqual(numbers), 20_000);
     sender.close();
     await Promise.all([pool.end(), projectors.close(), commands.close()]);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectNats } from "@connect-hub/jetstream";
 import {
   freePort,
   openDataFolder,
@@ -10,7 +11,6 @@ import {
   waitFor,
 } from "@connect-hub/runtime";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
 
 /** One nats-server, or several that are one cluster, of one test's own; each may be killed. */
 export interface OwnNatsCluster {
@@ -59,16 +59,11 @@ export async function startNatsCluster(
   const logins = users ? loginsIn(join(folder, "shared")) : {};
   const { HUB_NATS_USER: user, HUB_NATS_PASSWORD: pass } = logins;
   async function ask<T>(question: (api: JetStreamManager) => Promise<T>): Promise<T> {
-    const address = servers.map((server) => server.address);
-    const nc = await connect({
-      servers: address,
-      ...(user !== undefined && { user, pass }),
-      inboxPrefix: "_INBOX_hub",
-    });
+    const link = await connectNats({ url, user, password: pass, name: "cluster", inboxPrefix: "_INBOX_hub" });
     try {
-      return await question(await jetstreamManager(nc, { checkAPI: false, timeout: 1_000 }));
+      return await question(await jetstreamManager(link.nc, { checkAPI: false, timeout: 1_000 }));
     } finally {
-      await nc.close();
+      await link.close();
     }
   }
   const cluster: OwnNatsCluster = {
