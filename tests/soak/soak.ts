@@ -19,8 +19,8 @@ import { type Verdict, verdictOn } from "./verdict.ts";
 /** How to go about it. */
 export interface SoakOptions {
   readonly rounds: number;
-  /** Of each round only so many strikes, chosen by the seed; all, if left out. */
-  readonly most?: number;
+  /** So many strikes a round, dealt by the seed: none comes again before all others came. */
+  readonly most: number;
   /** Only strikes that take some seconds: no rebuild, no older log. */
   readonly isQuick?: boolean;
   /** Only strikes whose name has this in it. */
@@ -63,11 +63,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   try {
     const traffic = await startTraffic({ address: soak.box.address, journal });
     const probes = startProbes(soak.box.address, traffic, await enterOutsider(soak.box.address));
-    const run = { soak, traffic, tally: new Tally(namesFor(options)), seen: new Seen() };
+    const dealt = deal(options);
+    // Of a short run only what it will do can be asked to be hit.
+    const run = { soak, traffic, tally: new Tally([...new Set(dealt.flat())].sort()), seen: new Seen() };
     for (let round = 1; round <= rounds; round++) {
       const random = randomFrom(`${seed}/${round}`);
       const startedAt = performance.now();
-      await strikeRound(random, run, options);
+      await strikeRound(dealt[round - 1] ?? [], random, run, options);
       await settle(run);
       say(
         `  Round ${String(round).padStart(2)}: ${traffic.acknowledged.length} commands acknowledged, ${secondsSince(startedAt)} s`,
@@ -89,25 +91,32 @@ interface Run {
   readonly seen: Seen;
 }
 
-/** Of a short run only what it will do can be asked to be hit. */
-function namesFor(options: SoakOptions): readonly string[] {
-  return chosen(randomFrom(`${options.seed}/1`), options).toSorted();
-}
-
-function chosen(random: Random, { most, isQuick = false, only = "" }: SoakOptions): readonly string[] {
+/** The strikes of each round. */
+function deal({ rounds, most, isQuick = false, only = "", seed }: SoakOptions): readonly (readonly string[])[] {
   const isLong = (name: string) => /^rebuild\.|halted|older log/.test(name);
   const possible = [...places.keys()].filter((name) => name.includes(only) && !(isQuick && isLong(name)));
-  return random.branch("order").shuffled(possible).slice(0, most);
+  const random = randomFrom(`${seed}/order`);
+  const perRound = Math.min(most, possible.length);
+  let deck: readonly string[] = [];
+  return Array.from({ length: rounds }, () => {
+    if (deck.length < perRound) {
+      const rest = new Set(deck);
+      deck = [...deck, ...random.shuffled(possible.filter((name) => !rest.has(name))), ...rest];
+    }
+    const round = deck.slice(0, perRound);
+    deck = deck.slice(perRound);
+    return [...new Set(round)];
+  });
 }
 
 async function strike(name: string, scene: Scene): Promise<boolean> {
   return (await places.get(name)?.(scene)) ?? false;
 }
 
-async function strikeRound(random: Random, run: Run, options: SoakOptions): Promise<void> {
+async function strikeRound(names: readonly string[], random: Random, run: Run, options: SoakOptions): Promise<void> {
   const { soak, traffic, tally, seen } = run;
   const { say, sabotage: kind } = options;
-  for (const name of chosen(random, options).slice(kind === "miss" ? 1 : 0)) {
+  for (const name of kind === "miss" ? names.slice(0, -1) : names) {
     const scene: Scene = { soak, traffic, random: random.branch(name) };
     const startedAt = performance.now();
     traffic.go();
