@@ -29,6 +29,8 @@ export interface ProjectedBatch {
 
 /** Marks of parked subjects that are made or replaced, and those that are taken away. */
 export interface MarkChanges {
+  /** Those that must stand there as they are here: what moves no checkpoint can't be told from its repetition by anything else. */
+  readonly before?: readonly ParkedMark[];
   readonly set: readonly ParkedMark[];
   readonly taken: readonly Subject[];
 }
@@ -48,7 +50,7 @@ export interface Applier {
   release(lane: LaneId): Promise<void>;
   /**
    * Applies the batch, moves the checkpoint and keeps the lane for this projector, or does nothing at all: `conflict` when
-   * another checkpoint stands there, another projector has the lane, or the batch goes beyond `stopAt`.
+   * another checkpoint or another mark stands there, another projector has the lane, or the batch goes beyond `stopAt`.
    */
   apply(batch: ProjectedBatch): Promise<"applied" | "conflict">;
   /** Notes why a lane has halted, or that it goes on. */

@@ -1,4 +1,4 @@
-export type { Applier, LaneCheckpoint, ProjectedBatch } from "./applier.ts";
+export type { Applier, LaneCheckpoint, MarkChanges, ProjectedBatch } from "./applier.ts";
 export type { Comparison, GenerationDifference } from "./compareGenerations.ts";
 export { type FoldedTable, type FoldStep, foldChanges, type NetEffect, type PresentEffect } from "./fold.ts";
 export { type FoldLaneOptions, foldLane } from "./foldLane.ts";

@@ -21,8 +21,9 @@ import { roomModel } from "@connect-hub/domain/room";
 import { ContentTalk, LogBuilder, memoryLane, memoryVault, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
 import type { LaneId } from "@connect-hub/domain/values";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { foldChanges } from "./fold.ts";
+import { Overtaken } from "./overtaken.ts";
 import { parkedAt, retryParked } from "./retryParked.ts";
 import { MemoryApplier } from "./testing/memoryApplier.ts";
 
@@ -211,4 +212,28 @@ test.each(kinds)("parking and trying again at random in $lane = a plain fold of 
     { numRuns: 12 },
   );
   expect(everParked).toBeGreaterThan(10);
+});
+
+test("a projector that looks through a long log says that it is there, and ends where another one has the lane", async () => {
+  const [kind] = kinds;
+  if (kind === undefined) throw new Error("there are kinds");
+  const it = await world(kind, 7);
+  await it.say(30);
+  for (const part of [0, 1, 2]) it.code.broken.add(`MessagePosted.v1 ${part}`);
+  await it.project(30);
+  const clock = vi.spyOn(performance, "now");
+  let nowMs = 0;
+  clock.mockImplementation(() => (nowMs += 2_000));
+  const lease = vi.spyOn(it.applier, "lease");
+  try {
+    await it.retry(2_000);
+    expect(lease).toHaveBeenCalled();
+    expect(it.applier.parked.size).toBeGreaterThan(0);
+    it.applier.checkpointNow = { ...it.applier.checkpointNow, projector: "another" };
+    const before = it.applier.batches.length;
+    await expect(it.retry(2_000)).rejects.toThrow(Overtaken);
+    expect(it.applier.batches).toHaveLength(before);
+  } finally {
+    clock.mockRestore();
+  }
 });

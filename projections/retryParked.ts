@@ -34,6 +34,8 @@ export interface RetryParts {
 
 /** Or in so many bytes of commits. */
 const fullBytes = 1024 * 1024;
+/** How often it says that it is there: a long lane takes longer to be looked through than another projector waits. */
+const leaseEveryMs = 1_000;
 
 /** The parked subjects of a lane at this checkpoint. Throws `Overtaken` when another one stands there. */
 export async function parkedAt(
@@ -92,7 +94,7 @@ interface Chunk {
 }
 
 async function foldChunk(
-  { lane, model, vault, source, standing, atOnce = 2_000 }: RetryParts,
+  { lane, model, vault, source, applier, standing, atOnce = 2_000 }: RetryParts,
   { marks, wanted }: { readonly marks: ParkedSubjects; readonly wanted: ParkedSubjects },
   signal: AbortSignal,
 ): Promise<Chunk> {
@@ -108,7 +110,9 @@ async function foldChunk(
   const first = Math.min(...[...wanted].map(({ from }) => from));
   let to = first - 1;
   let [commits, bytes] = [0, 0];
+  const keepLease = leaseKeeper(applier, lane);
   for await (const batch of lane.read(first, AbortSignal.any([done.signal, signal]))) {
+    await keepLease();
     for (const stored of batch) {
       if (stored.n > standing.n) break;
       to = stored.n;
@@ -133,16 +137,27 @@ async function foldChunk(
   return { to, tables: fold.folded(), parked: parking.marks, waitedFor };
 }
 
+/** Keeps the lane for this projector, when it is time for that. What it gives throws `Overtaken` when another one has it. */
+function leaseKeeper(applier: Applier, lane: Lane): () => Promise<void> {
+  let leasedAt = performance.now();
+  return async () => {
+    if (performance.now() < leasedAt + leaseEveryMs) return;
+    leasedAt = performance.now();
+    if ((await applier.lease(lane.id, lane.epoch)).projector !== applier.projector) throw new Overtaken();
+  };
+}
+
 function marksAfter({ to, parked }: Chunk, wanted: ParkedSubjects, last: number): MarkChanges {
+  const before = [...wanted];
   const set: ParkedMark[] = [];
   const taken: Subject[] = [];
-  for (const mark of wanted) {
+  for (const mark of before) {
     const again = parked.get(mark);
     if (again !== undefined) set.push({ ...again, retry: false });
     else if (to >= last) taken.push({ kind: mark.kind, id: mark.id });
     else if (mark.from <= to) set.push({ ...mark, from: to + 1, retry: true });
   }
-  return { set, taken };
+  return { before, set, taken };
 }
 
 /** The number of the last event of each of these rooms that the tables have. */

@@ -2,6 +2,18 @@ import type { ProjectedBatch } from "@connect-hub/projections";
 import type { PipelineStep } from "./pipeline.ts";
 import { arrayText, toPostgres } from "./valueText.ts";
 
+/** Ends the transaction with a division by zero unless the marks that a batch goes by stand there. */
+export function marksBefore({ lane, marks }: ProjectedBatch, schema: string): PipelineStep[] {
+  const { before = [] } = marks ?? {};
+  if (before.length === 0) return [];
+  const text = `select 1 / (count(*) = $5::int8)::int from ${schema}.parked p
+    join unnest($2::text[], $3::text[], $4::int8[]) as v(kind, id, from_n)
+      on p.kind = v.kind and p.id = v.id and p.from_n = v.from_n
+    where p.lane = $1`;
+  const numbers = arrayText(before.map(({ from }) => String(from)));
+  return [{ text, values: [lane, texts(before, "kind"), texts(before, "id"), numbers, String(before.length)] }];
+}
+
 /** The statements by which a batch parks subjects, or lets them go on. */
 export function markStatements({ lane, marks }: ProjectedBatch, schema: string): PipelineStep[] {
   const steps: PipelineStep[] = [];

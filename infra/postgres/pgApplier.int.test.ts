@@ -12,7 +12,7 @@ import {
 import { roomModel } from "@connect-hub/domain/room";
 import { changeApplierFeatures } from "@connect-hub/domain/testing";
 import type { LaneId } from "@connect-hub/domain/values";
-import { type Applier, foldChanges } from "@connect-hub/projections";
+import { type Applier, foldChanges, type MarkChanges } from "@connect-hub/projections";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
 import { migrate } from "./migrate.ts";
@@ -192,6 +192,23 @@ describe("the checkpoint", () => {
     await other.release(lane);
     expect(await holder(alive)).toBe("alive");
     await own.end();
+  });
+
+  test("events of a parked subject that are applied twice, as by a projector that was frozen meanwhile, count once", async () => {
+    await clear();
+    const mark = { kind: "account", id: "u", from: 1, type: "SessionStarted.v1", reason: "why", retry: true } as const;
+    const parking = { ...batch(await applier().checkpoint("accounts.7", epoch), "p") };
+    expect(await applier().apply({ ...parking, marks: { set: [mark], taken: [] } })).toBe("applied");
+    const from = await applier().checkpoint("accounts.7", epoch);
+    const retry = (id: string, marks: MarkChanges) =>
+      applier().apply({ ...batch(from, id), to: from, marks: { before: [mark], ...marks } });
+    const later = { ...mark, from: 3 };
+    expect(await retry("q", { set: [later], taken: [] })).toBe("applied");
+    expect(await retry("r", { set: [later], taken: [] })).toBe("conflict");
+    expect(await retry("s", { before: [later], set: [], taken: [mark] })).toBe("applied");
+    expect(await retry("t", { before: [later], set: [], taken: [mark] })).toBe("conflict");
+    const { rows } = await pool.query("select id from auth.emails order by id");
+    expect(rows.map(({ id }) => id)).toEqual(["p", "q", "s"]);
   });
 
   test("a halt is noted and ends with the next batch", async () => {

@@ -5,7 +5,7 @@ import { type Applier, generationSchema, type LaneCheckpoint, type ProjectedBatc
 import { changeStatements } from "./changeStatements.ts";
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { orUnavailable, PipelineFailed, sqlStateOf } from "./errors.ts";
-import { markStatements } from "./markStatements.ts";
+import { markStatements, marksBefore } from "./markStatements.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { type PipelineStep, runPipeline } from "./pipeline.ts";
 
@@ -101,8 +101,9 @@ async function tryToApply(
   batch: ProjectedBatch,
   { into, copyNew }: { into: Target; copyNew: boolean },
 ): Promise<"applied" | "conflict" | "met"> {
+  const guards = [moveCheckpoint(into, batch), ...marksBefore(batch, into.schema)];
   const steps = [
-    moveCheckpoint(into, batch),
+    ...guards,
     ...batch.tables.flatMap((table) => changeStatements(table, { schema: into.schema, copyNew })),
     ...markStatements(batch, into.schema),
   ];
@@ -112,7 +113,7 @@ async function tryToApply(
       return "applied";
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state === divisionByZero && error instanceof PipelineFailed && error.step === 0) return "conflict";
+      if (state === divisionByZero && error instanceof PipelineFailed && error.step < guards.length) return "conflict";
       if (state === uniqueViolation && copyNew) return "met";
       throw error;
     }

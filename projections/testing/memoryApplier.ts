@@ -89,7 +89,8 @@ export class MemoryApplier implements Applier, FactSource {
     const stands = n === from.n && hash === from.hash && epoch === from.epoch && generation === from.generation;
     const { projector, stopAt } = this.checkpointNow;
     const isOurs = projector === null || projector === this.projector;
-    if (!stands || !isOurs || (stopAt !== null && to.n > stopAt)) return "conflict";
+    const isMarked = (batch.marks?.before ?? []).every((mark) => this.parked.get(mark)?.from === mark.from);
+    if (!stands || !isMarked || !isOurs || (stopAt !== null && to.n > stopAt)) return "conflict";
     this.batches.push(batch);
     this.tables.apply(batch.tables.flatMap(unfold));
     for (const subject of batch.marks?.taken ?? []) this.parked.delete(subject);
