@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -21,6 +21,26 @@ test("a file is there whole, or as it was before", async () => {
     });
     expect([readFileSync(path).byteLength, readdirSync(folder)]).toEqual([3_300_000, ["events.jsonl"]]);
     await expect(writeWholeFile(join(path, "below"), async () => {})).rejects.toThrow(FileNotWritten);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a link stays a link, and only a file is ever replaced", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "connect-hub-whole-"));
+  try {
+    const [file, link, pipe] = ["file", "link", "pipe"].map((name) => join(folder, name)) as [string, string, string];
+    writeFileSync(file, "old");
+    symlinkSync(file, link);
+    await writeWholeFile(link, (write) => write("new"));
+    expect([lstatSync(link).isSymbolicLink(), readFileSync(file, "utf8")]).toEqual([true, "new"]);
+    execFileSync("mkfifo", [pipe]);
+    for (const [path, what] of [
+      [pipe, "a device or a pipe"],
+      [folder, "a folder"],
+    ] as const)
+      await expect(writeWholeFile(path, (write) => write("new"))).rejects.toThrow(what);
+    expect([lstatSync(pipe).isFIFO(), readdirSync(folder).sort()]).toEqual([true, ["file", "link", "pipe"]]);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 
 /** A file could not be written; nothing is left of it. */
@@ -17,7 +17,7 @@ export async function writeWholeFile(
   path: string,
   fill: (write: (text: string) => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const target = resolve(path);
+  const target = await targetOf(path);
   const partial = `${target}.${randomBytes(4).toString("hex")}.partial`;
   const file = await orNotWritten(path, () => open(partial, "wx", 0o600));
   try {
@@ -28,6 +28,17 @@ export async function writeWholeFile(
     throw error;
   }
   await syncFolder(dirname(target));
+}
+
+/** What is to be replaced: a link stays one, and nothing but a file ever is, as a device would be gone. */
+async function targetOf(path: string): Promise<string> {
+  const target = await realpath(path).catch(() => resolve(path));
+  const there = await stat(target).catch(() => undefined);
+  if (there === undefined || there.isFile()) return target;
+  const why = there.isDirectory()
+    ? "that is a folder: name a file"
+    : "that is no file but a device or a pipe: name a file";
+  throw new FileNotWritten(`${path} was not written: ${why}. Nothing is left of it.`);
 }
 
 async function writeAll(
@@ -65,7 +76,6 @@ const reasons: { readonly [code: string]: string } = {
   EROFS: "that disk can't be written to",
   ENOENT: "its folder does not exist: make it first",
   ENOTDIR: "its folder is none",
-  EISDIR: "that is a folder: name a file",
 };
 
 async function orNotWritten<T>(path: string, work: () => Promise<T>): Promise<T> {
