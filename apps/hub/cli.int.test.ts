@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,8 +47,9 @@ test("the status of a box that doesn't run is an exit code of its own", async ()
   expect(JSON.parse(json.stdout)).toMatchObject({ running: false, phase: "stopped", dataFolder: join(root, "data") });
 });
 
-test("to stop what doesn't run is no failure", async () => {
+test("to stop what doesn't run is no failure, and makes nothing", async () => {
   expect(await hub(["down"])).toMatchObject({ code: 0, stdout: expect.stringContaining("Nothing runs") });
+  expect(existsSync(join(root, "data"))).toBe(false);
 });
 
 test("a bad setting names its variable", async () => {
@@ -64,6 +65,17 @@ test("a server that is away names its variable", async () => {
     code: exitCodes.serverMissing,
     stderr: expect.stringContaining("HUB_NATS_URL"),
   });
+});
+
+test("a service without anything that it may see is refused before anything is written", async () => {
+  const empty = await Promise.all(
+    ["contexts", "types", "rooms"].map((what) => hub(["service", "add", "s", `--${what}`, ""])),
+  );
+  for (const each of empty)
+    expect(each).toMatchObject({
+      code: exitCodes.badSettingOrUsage,
+      stderr: expect.stringContaining("name at least one"),
+    });
 });
 
 test("an unknown command is told so, and help tells the exit codes", async () => {

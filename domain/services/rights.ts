@@ -15,7 +15,7 @@ export const ServiceRights = z.strictObject({
 });
 export type ServiceRights = Readonly<z.infer<typeof ServiceRights>>;
 
-/** The rights in a stored text. Throws `ServiceError` `UnknownService` when it holds none. */
+/** The rights in a stored text. Throws `ServiceError` `UnknownService` when it holds none that can be read. */
 export function parseRights(name: string, text: string | undefined): ServiceRights {
   if (text === undefined) {
     throw new ServiceError(
@@ -23,7 +23,12 @@ export function parseRights(name: string, text: string | undefined): ServiceRigh
       `There is no service ${name}. An operator adds it by: npm run hub -- service add ${name} --contexts …`,
     );
   }
-  return ServiceRights.parse(JSON.parse(text));
+  try {
+    return ServiceRights.parse(JSON.parse(text));
+  } catch {
+    const message = `What the service ${name} may see can't be read, so it sees nothing. An operator says it anew by: npm run hub -- service add ${name} …`;
+    throw new ServiceError("UnknownService", message);
+  }
 }
 
 /** The newest type of each event, by its name without the version. */

@@ -123,6 +123,8 @@ describe("rights", () => {
     expect(parseRights("s", golden("service rights"))).toEqual(rights);
     expect(JSON.stringify(rights)).toBe(golden("service rights"));
     expect(() => parseRights("s", undefined)).toThrow(/service add s/);
+    for (const text of ["{", "{}", JSON.stringify({ ...rights, types: [] })])
+      expect(() => parseRights("s", text)).toThrow(/can't be read.*service add s/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { openDataFolder } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { stopBox } from "../box/stopBox.ts";
@@ -10,7 +11,9 @@ export function registerDown(program: Command, context: CommandContext): void {
     .command("down")
     .description("stop the box and wait until everything in it is gone")
     .action(async () => {
-      const folder = openDataFolder(context.config().dataDir);
+      const { dataDir } = context.config();
+      if (!existsSync(dataDir)) return console.log(`Nothing runs in ${dataDir}.`);
+      const folder = openDataFolder(dataDir);
       const stopped = await stopBox(folder);
       if (stopped.outcome === "stuck") {
         const { pid, waitedMs } = stopped;

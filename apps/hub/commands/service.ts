@@ -10,7 +10,7 @@ import {
 import { contexts, Id } from "@connect-hub/domain/values";
 import { type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
@@ -57,7 +57,7 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
   const { login, kept } = await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const there = await registry.read(name);
-    const kept = there === undefined ? rights : { ...rights, addedAt: parseRights(name, there).addedAt };
+    const kept = { ...rights, addedAt: addedAtOf(name, there) ?? rights.addedAt };
     await registry.write(name, JSON.stringify(kept), connections.natsReplicas);
     return { login: await addServiceUser({ name, contexts: rights.contexts }, dataDir, connections), kept };
   });
@@ -66,6 +66,16 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
     return;
   }
   console.log(`${name} may see ${inWords(kept)}.\n\n${loginText(connections.natsUrl, login)}`);
+}
+
+/** When a service was first let in; undefined for one that was not, or whose rights can't be read: they are replaced. */
+function addedAtOf(name: string, there: string | undefined): string | undefined {
+  try {
+    return parseRights(name, there).addedAt;
+  } catch (error) {
+    if (error instanceof ServiceError) return undefined;
+    throw error;
+  }
 }
 
 function loginText(url: string, { user, password, passwordFile, lines }: ServiceLogin): string {
@@ -169,8 +179,10 @@ async function withOperator<T>(context: CommandContext, work: (link: NatsLink) =
 }
 
 function words(value: string): readonly string[] {
-  return value
+  const found = value
     .split(",")
     .map((word) => word.trim())
     .filter((word) => word !== "");
+  if (found.length === 0) throw new InvalidArgumentError("name at least one, separated by commas.");
+  return found;
 }
