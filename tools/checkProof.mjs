@@ -78,13 +78,19 @@ function checkRange({ room, from, to }, events, proofs) {
     const isLater = index === 0 || here.leaf > before.leaf || (here.leaf === before.leaf && here.event > before.event);
     demand(isLater, `event ${s} stands before event ${s - 1} on the log: they are reordered`);
   }
-  demand(events.length === to - from + 1, `the events from ${from + events.length} to ${to} are missing`);
+  const [due, last] = [to - from + 1, from + events.length - 1];
+  demand(events.length >= due, `the events from ${last + 1} to ${to} are missing`);
+  demand(events.length === due, `it has events after event ${to}, of which it does not speak`);
 }
 
 function check(proof, key) {
   demand(typeof proof === "object" && proof !== null && proof.v === 1, "it is no proof of version 1");
   const head = checkHead(proof.head, key);
   demand(Array.isArray(proof.events) && proof.events.length > 0, "it proves no event");
+  demand(
+    proof.events.every((event) => typeof event === "object" && event !== null),
+    "an event is malformed",
+  );
   const events = proof.events.map((event) => checkEvent(event, head));
   const { of = {} } = proof;
   if (of.room !== undefined) checkRange(of, events, proof.events);

@@ -195,7 +195,7 @@ test("one event is proven without showing any other, and what is not there is no
   expect(said).not.toContain("notProven");
   expect(check(JSON.parse(said)).said).toContain(`PROVEN: The event at ${place} (MessagePosted.v1, room ${room}`);
   const refusals: readonly [args: string[], code: number, what: string][] = [
-    [["--event", "rooms.0:1:0:0"], exitCodes.failed, "Commit 1 of rooms.0 has no event 0:0, only no entries at all."],
+    [["--event", "rooms.0:1:0:0"], exitCodes.failed, "Commit 1 of rooms.0 has no event 0:0: it has no events at all."],
     [["--event", `rooms.0:${n + 100}:0:0`], exitCodes.badSettingOrUsage, `rooms.0 has no commit ${n + 100}`],
     [["--event", "rooms.0:1"], exitCodes.badSettingOrUsage, "Write it like rooms.0:42:0:0"],
     [["--room", room, "--from", "1", "--to", "99"], exitCodes.failed, "The room has no event 99: its last one is 6."],

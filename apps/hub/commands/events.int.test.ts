@@ -109,6 +109,7 @@ test("tail and export give what names a room, an account, a type, between two in
   const tail = async (...args: string[]) => {
     const { code, said } = await hub("events", "tail", "--no-follow", "--json", ...args);
     expect(code).toBe(exitCodes.done);
+    if (said[0]?.startsWith("No event") === true) return [];
     return said.map((line): number => JSON.parse(line).n);
   };
   expect((await tail("--room", "r")).length).toBe(12);

@@ -1,7 +1,7 @@
 import { laneOf } from "@connect-hub/domain/kernel";
 import { kyselyOver, orUnavailable } from "@connect-hub/postgres";
 import { type AuthTables, peopleByIds } from "@connect-hub/projections";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { anId, eventNumber, instant } from "../events/filterOptions.ts";
@@ -45,7 +45,11 @@ export function registerRoom(program: Command, context: CommandContext): void {
 }
 
 function moment(text: string): Until {
-  return text.includes("-") ? { ms: instant(text) } : { s: eventNumber(text) };
+  if (/^\d+$/.test(text)) return { s: eventNumber(text) };
+  if (/^\d{4}-/.test(text)) return { ms: instant(text) };
+  throw new InvalidArgumentError(
+    "say the number of an event of the room, from 1 on, or an instant: 2026-11-23T10:00:00Z.",
+  );
 }
 
 async function roomText({ room, s, at, type, name, members, messages }: RoomAsOf, context: CommandContext) {

@@ -128,8 +128,13 @@ export function assertHolds(commit: Commit, place: EventPlace): void {
 }
 
 function noSuchEvent({ lane, n, entries }: Commit, { entry, event }: EventPlace): NotProvable {
-  const has = entries.map(({ events }, index) => `entry ${index} with ${events.length} events`).join(", ");
-  return new NotProvable(`Commit ${n} of ${lane} has no event ${entry}:${event}, only ${has || "no entries at all"}.`);
+  const has =
+    entries.length === 0
+      ? "it has no events at all"
+      : entry < entries.length
+        ? `entry ${entry} has the events 0 to ${(entries[entry]?.events.length ?? 0) - 1}`
+        : `its last entry is ${entries.length - 1}`;
+  return new NotProvable(`Commit ${n} of ${lane} has no event ${entry}:${event}: ${has}.`);
 }
 
 function* eventsOf(commit: Commit): Generator<Omit<EventPlace, "n"> & { readonly stored: StoredEvent }> {

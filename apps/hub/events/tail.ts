@@ -35,20 +35,26 @@ export function registerTail(events: Command, context: CommandContext): void {
     .action((options: TailOptions) =>
       withLanes(context, options.lane, async (lanes) => {
         const { signal, release } = untilSignal();
-        await Promise.all(lanes.map((lane) => tail(lane, options, signal))).finally(release);
+        const printed = await Promise.all(lanes.map((lane) => tail(lane, options, signal))).finally(release);
+        if (!signal.aborted && printed.every((count) => count === 0))
+          process.stderr.write("No event on the log is like that.\n");
       }),
     );
 }
 
-async function tail(lane: Lane, options: TailOptions, signal: AbortSignal): Promise<void> {
+/** Prints what is wanted, and says how much it was. */
+async function tail(lane: Lane, options: TailOptions, signal: AbortSignal): Promise<number> {
   const filter = filterOf(options);
   const range = await rangeOf(lane, filter, options.follow);
   const isAll = options.since !== undefined || isNarrow(filter);
   const newest = Math.max(1, (range.to ?? (await lane.lastNumber())) - tailCommits + 1);
   const from = options.from ?? (isAll ? range.from : newest);
+  let printed = 0;
   for await (const lines of wantedEvents(lane, { ...range, from }, filter, { signal })) {
     for (const line of lines) console.log(options.json === true ? JSON.stringify(line) : eventText(line));
+    printed += lines.length;
   }
+  return printed;
 }
 
 function commitNumber(text: string): number {

@@ -15,9 +15,12 @@ export async function parseVector(text: string, lanes: readonly Lane[]): Promise
     return new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lastCommitBy(lane, ms)] as const)));
   }
   const vector = new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lane.lastNumber()] as const)));
+  const named = new Set<LaneId>();
   for (const part of text.split(",")) {
     // 0 is a position too: before the first commit.
     const place = parsePlace(part, 0, 0);
+    if (named.has(place.lane)) throw new BadSetting(`"${text}" names ${place.lane} twice.`);
+    named.add(place.lane);
     vector.set((await laneWith(place, lanes)).id, place.n);
   }
   return vector;

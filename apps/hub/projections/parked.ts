@@ -79,6 +79,7 @@ function retry(
     const wanted = (await parkedIn(tables)).filter((one) => id === undefined || one.id === id);
     if (wanted.length === 0 && id !== undefined)
       throw new BadSetting(`Nothing with the id "${id}" is parked. See: hub projections parked`);
+    if (wanted.length === 0 && !json) return console.log("Nothing is parked.");
     for (const [one, generation, marks] of grouped(tables, wanted)) await one.askForRetry(generation, marks);
     const { stay, untried } = await afterRetry(tables, wanted, timeout * 1_000);
     const applied = wanted.length - stay.length - untried.length;
