@@ -1,6 +1,7 @@
 import { subjects } from "@connect-hub/domain/kernel";
 import { askDoor, connectNats } from "@connect-hub/jetstream";
 import {
+  type DataFolder,
   forgetServiceLogin,
   type NatsService,
   openDataFolder,
@@ -35,10 +36,14 @@ export async function addServiceUser(
   connections: Connections,
 ): Promise<ServiceLogin> {
   const folder = openDataFolder(dataDir);
-  const others = readServices(folder).filter(({ name }) => name !== service.name);
-  const isNew = !readServices(folder).some(({ name }) => name === service.name);
+  const before = readServices(folder);
+  const others = before.filter(({ name }) => name !== service.name);
+  const there = before.find(({ name }) => name === service.name);
+  // With rights that it is to have no more it could go on until nats-server has read the new ones.
+  if (there?.contexts?.some((context) => service.contexts?.includes(context) !== true))
+    await cutOff(there, folder, connections);
   const { user, password, passwordFile } = serviceLogin(folder, service);
-  const said = { user, password: isNew ? password : null, passwordFile };
+  const said = { user, password: there === undefined ? password : null, passwordFile };
   writeServices(folder, [...others, service]);
   if (connections.natsLogins.door === undefined)
     return { ...said, lines: serviceUserText(service, password, connections.prefix) };
@@ -57,18 +62,22 @@ export async function removeServiceUser(name: string, dataDir: string, connectio
   const services = readServices(folder);
   const there = services.find((service) => service.name === name);
   if (there === undefined) return false;
-  const { user, password } = serviceLogin(folder, there);
-  writeServices(
-    folder,
-    services.filter((service) => service !== there),
-  );
-  if (connections.natsLogins.door !== undefined && reloadNats(folder)) {
-    const isOut = async () => !(await canSignIn({ url: connections.natsUrl, user, password }, name));
-    if ((await waitFor(isOut, { timeoutMs: reloadMs, everyMs: 50 })) !== true)
-      throw new Error(`nats-server still lets ${user} in. It says why in ${folder.logs}/nats.log`);
-  }
+  await cutOff(there, folder, connections);
   forgetServiceLogin(folder, name);
   return true;
+}
+
+/** Takes the user of a service away, and waits until it is cut off. */
+async function cutOff(service: NatsService, folder: DataFolder, connections: Connections): Promise<void> {
+  const { user, password } = serviceLogin(folder, service);
+  writeServices(
+    folder,
+    readServices(folder).filter(({ name }) => name !== service.name),
+  );
+  if (connections.natsLogins.door === undefined || !reloadNats(folder)) return;
+  const isOut = async () => !(await canSignIn({ url: connections.natsUrl, user, password }, service.name));
+  if ((await waitFor(isOut, { timeoutMs: reloadMs, everyMs: 50 })) !== true)
+    throw new Error(`nats-server still lets ${user} in. It says why in ${folder.logs}/nats.log`);
 }
 
 interface Login {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connectEvents, type Events, type ServiceEvent } from "@connect-hub/events";
-import { connectNats } from "@connect-hub/jetstream";
+import { connectNats, listLanes, type NatsLink } from "@connect-hub/jetstream";
 import { type Client, connect, register, signIn } from "@connect-hub/sdk";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -126,6 +126,36 @@ test("services come and go on a running box, and each sees what it may", async (
   });
   await expect(refused).rejects.toMatchObject({ code: "LogUnavailable", message: expect.stringContaining("refused") });
   expect((await added("gone", "--types", "RoomRenamed")).password).not.toBe(gone.password);
+});
+
+test("a service that may see less than before can't read on by what it made while it might", async () => {
+  const signIn = async ({ url, user, password }: Pick<Added, "url" | "user" | "password">) =>
+    connectNats({ url, user, password, name: user, inboxPrefix: "_INBOX_svc.less" });
+  const login = await added("less", "--contexts", "accounts,rooms");
+  const first = await signIn(login);
+  const [accounts] = await listLanes(first, "");
+  const { stream = "", epoch = "" } = accounts ?? {};
+  const subject = `log.accounts.0.${epoch.slice(0, 8)}`;
+  const config = { name: "kept", durable_name: "kept", ack_policy: "none", filter_subject: subject };
+  const make = `$JS.API.CONSUMER.CREATE.${stream}.kept.${subject}`;
+  const made = await first.nc.request(make, JSON.stringify({ stream_name: stream, config }));
+  expect(made.json()).toMatchObject({ name: "kept" });
+  /** Under which subject the next commit comes, if one does. */
+  const next = async (link: NatsLink) => {
+    const reply = link.newInbox();
+    const answers = link.nc.subscribe(reply, { max: 1, timeout: 2_000 });
+    const ask = { batch: 1, no_wait: true };
+    link.nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.kept`, JSON.stringify(ask), { reply });
+    for await (const answer of answers) return answer.subject;
+  };
+  expect(await next(first)).toBe(subject);
+  await first.close();
+
+  await added("less", "--contexts", "rooms");
+  const second = await signIn(login);
+  expect(await next(second).catch(() => "nothing")).not.toBe(subject);
+  await second.close();
+  expect((await runHub(dataDir, "service", "remove", "less")).code).toBe(exitCodes.done);
 });
 
 test("the example of docs/services.md runs as it stands there", async () => {

@@ -8,7 +8,7 @@ import {
   type ServiceRights,
 } from "@connect-hub/domain/services";
 import { contexts, Id } from "@connect-hub/domain/values";
-import { type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
+import { dropReaders, type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import { readConnections } from "../box/connections.ts";
@@ -59,7 +59,10 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
     const there = await registry.read(name);
     const kept = { ...rights, addedAt: addedAtOf(name, there) ?? rights.addedAt };
     await registry.write(name, JSON.stringify(kept), connections.natsReplicas);
-    return { login: await addServiceUser({ name, contexts: rights.contexts }, dataDir, connections), kept };
+    const login = await addServiceUser({ name, contexts: rights.contexts }, dataDir, connections);
+    const lost = contexts.filter((one) => rights.contexts?.includes(one) !== true);
+    if (there !== undefined) await dropReaders(link, connections.prefix, lost);
+    return { login, kept };
   });
   if (options.json === true) {
     console.log(JSON.stringify({ name, ...kept, url: connections.natsUrl, ...login }, undefined, 2));
@@ -154,6 +157,7 @@ async function removeOne(context: CommandContext, name: string, json: boolean): 
     const registry = serviceRegistry(link, connections.prefix);
     const isThere = (await registry.read(name)) !== undefined;
     const wasUser = await removeServiceUser(name, dataDir, connections);
+    if (isThere) await dropReaders(link, connections.prefix, contexts);
     if (isThere) await registry.remove(name);
     if (!isThere && !wasUser) {
       context.exitWith(exitCodes.failed);
