@@ -84,10 +84,12 @@ export function closedFor(commit: Commit): string | undefined {
   return typeof next === "string" ? next : undefined;
 }
 
-/** As `closedFor`, of stored bytes, most of which need not be parsed for it. */
-export function closedForIn(bytes: Uint8Array): string | undefined {
+/** Whether these stored bytes, most of which need not be parsed for it, close `epoch`. A restored lane has closed epochs in its midst. */
+export function closesEpoch(bytes: Uint8Array, epoch: string): boolean {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return text.includes(`"type":"${epochClosedType}"`) ? closedFor(decodeCommit(text)) : undefined;
+  if (!text.includes(`"type":"${epochClosedType}"`)) return false;
+  const commit = decodeCommit(text);
+  return commit.epoch === epoch && closedFor(commit) !== undefined;
 }
 
 function turnOf(commit: Commit, type: string): JsonObject | undefined {

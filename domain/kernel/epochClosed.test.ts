@@ -4,7 +4,7 @@ import { ask, memoryBox } from "../testing/memoryBox.ts";
 import { decodeCommit, hashCommit } from "./commit.ts";
 import { CommitChain } from "./commitChain.ts";
 import { derivedId } from "./derivedId.ts";
-import { closedForIn, encodeEpochBegan, encodeEpochClosed } from "./epochBegan.ts";
+import { closesEpoch, encodeEpochBegan, encodeEpochClosed } from "./epochBegan.ts";
 import { factRef } from "./fact.ts";
 import { isOfLane } from "./ports.ts";
 
@@ -57,7 +57,8 @@ test("the next epoch goes on over tables that stand in the closed one, and the c
   expect(await send(later, "postMessage", { room, text: "on" })).toMatchObject({ ok: { room, s: 2, m: 1 } });
   const chain = new CommitChain("rooms.0");
   expect(box.lane.commits.map(({ bytes }) => chain.take(bytes)).filter((fault) => fault !== undefined)).toEqual([]);
-  expect(box.lane.commits.map(({ bytes }) => closedForIn(bytes)).filter((one) => one !== undefined)).toEqual([next]);
+  const closing = (of: string) => box.lane.commits.filter(({ bytes }) => closesEpoch(bytes, of)).map(({ n }) => n);
+  expect([closing(epoch), closing(next)]).toEqual([[last], []]);
   await Promise.all([writer.close(), later.close()]);
 });
 

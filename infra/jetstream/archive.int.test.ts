@@ -2,7 +2,15 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CommitChain, decodeCommit, EpochOver, encodeCommit, hashCommit, type Lane } from "@connect-hub/domain/kernel";
+import {
+  CommitChain,
+  decodeCommit,
+  EpochOver,
+  encodeCommit,
+  hashCommit,
+  type Lane,
+  type StoredCommit,
+} from "@connect-hub/domain/kernel";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { onNats } from "../../tests/setup/onNats.ts";
@@ -10,6 +18,7 @@ import { archivePast, archiveSteps, pastOf } from "./archivePast.ts";
 import { closeEpoch, closeSteps } from "./closeEpoch.ts";
 import { connectNats, type NatsLink } from "./connectNats.ts";
 import { ArchiveUnsound } from "./errors.ts";
+import { enterEpoch, openNextEpoch } from "./nextEpoch.ts";
 import { openLane } from "./openLane.ts";
 import { provisionLanes } from "./provisionLanes.ts";
 
@@ -102,6 +111,25 @@ onNats((nats) => {
     await fill(blind, 1);
     expect(await blind.lastNumber()).toBe(13);
     expect(readdirSync(archiveDir).length).toBe(there - 1);
+  });
+
+  test("an epoch that was closed before a restore ends no reading, wherever a delivery ends", async () => {
+    const { open, lane, options } = await filledLane(3);
+    await closeEpoch(link, link, options);
+    const closed = await open();
+    const epoch = randomBytes(16).toString("hex");
+    const restored = await openNextEpoch(link, link, { ...options, epoch });
+    const copy = async (n: number) =>
+      expect(await restored.append((await closed.readAt(n))?.bytes ?? new Uint8Array(), n - 1)).toBe("stored");
+    for (let n = 1; n <= 4; n++) await copy(n);
+    await enterEpoch(link, { ...options, epoch });
+    const reading = (await open()).read(1, new AbortController().signal)[Symbol.asyncIterator]();
+    let last: StoredCommit | undefined;
+    while (last?.n !== 4) last = (await reading.next()).value?.at(-1);
+    expect(decodeCommit(last.bytes).epoch).toBe(lane.epoch);
+    await restored.append(new Uint8Array(1), 4);
+    expect((await reading.next()).value).toMatchObject([{ n: 5 }]);
+    await reading.return?.(undefined);
   });
 
   test("broken off before any step, it is finished by the next attempt, and no commit is lost", async () => {

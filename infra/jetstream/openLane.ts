@@ -1,5 +1,5 @@
 import {
-  closedForIn,
+  closesEpoch,
   EpochOver,
   type Lane,
   LogUnavailable,
@@ -81,7 +81,7 @@ export async function* readEpochs(
   for await (const batch of readLane(link, target, Math.max(from, first), signal)) {
     yield batch;
     const last = batch.at(-1);
-    if (last !== undefined && closedForIn(last.bytes) !== undefined) await untilOver(target, signal);
+    if (last !== undefined && closesEpoch(last.bytes, target.epoch)) await untilOver(target, signal);
   }
 }
 
