@@ -52,3 +52,17 @@ test("a table that another version had differently is shown as it is there, whic
     [number, "kept"],
   ]);
 });
+
+test("tables that were served before and stand still in an epoch that was closed since are not served again", async () => {
+  const generations = pgGenerations(pool, accountModel);
+  const [kept] = (await generations.list()).filter(({ state }) => state === "kept");
+  const stand = (generation: number, n: number, epoch: string, stopAt: number | null) =>
+    pool.query(
+      `insert into auth_g${generation}.checkpoints (lane, n, hash, epoch, generation, facts_version, stop_at)
+        values ('accounts.0', $1, '', $2, $3, '', $4)`,
+      [n, epoch, generation, stopAt],
+    );
+  await stand(1, 500, "2".repeat(32), null);
+  await stand(kept?.number ?? 0, 100, "1".repeat(32), 100);
+  await expect(generations.swap(kept?.number ?? 0)).rejects.toThrow("accounts.0 is at commit 100 there, and at 500");
+});

@@ -54,9 +54,10 @@ async function swap(client: PoolClient, { schema, to, evenIfBehind }: SwapOption
     `select number, state from ${schema}.generations order by number for update`,
   );
   const served = rows.find(({ state }) => state === "served");
-  if (!rows.some(({ number }) => number === to)) throw new GenerationRefused(`There is no generation ${to}`);
+  const coming = rows.find(({ number }) => number === to);
+  if (coming === undefined) throw new GenerationRefused(`There is no generation ${to}`);
   if (served === undefined || served.number === to) return;
-  if (!evenIfBehind) await assertFit(client, schema, { from: served.number, to });
+  if (!evenIfBehind) await assertFit(client, schema, { from: served.number, to, wasServed: coming.state === "kept" });
   await client.query(`set local lock_timeout = ${viewLockMs}`);
   const catalog = await client.query<CatalogColumn>(catalogQuery(schema, to));
   // All that the locks of the views are held for, in one round trip.
@@ -74,7 +75,7 @@ async function swap(client: PoolClient, { schema, to, evenIfBehind }: SwapOption
 async function assertFit(
   client: PoolClient,
   schema: Schema,
-  { from, to }: { readonly from: number; readonly to: number },
+  { from, to, wasServed }: { readonly from: number; readonly to: number; readonly wasServed: boolean },
 ): Promise<void> {
   const checkpoints = async (generation: number, lock = ""): Promise<LaneCheckpoint[]> => {
     const from = `${generationSchema(schema, generation)}.checkpoints`;
@@ -82,7 +83,10 @@ async function assertFit(
   };
   const standing = await checkpoints(from, "for update");
   const giveUpAt = Date.now() + levelMs;
-  while (behind(standing, await checkpoints(to)).some(({ isPaused }) => !isPaused) && Date.now() < giveUpAt) {
+  while (
+    behind(standing, await checkpoints(to), wasServed).some(({ isPaused }) => !isPaused) &&
+    Date.now() < giveUpAt
+  ) {
     await pause(levelPollMs);
   }
   const coming = await checkpoints(to, "for update");
@@ -90,7 +94,7 @@ async function assertFit(
   if (halted !== undefined) {
     throw new GenerationRefused(`Generation ${to} can't be served: ${halted.lane} has halted. ${halted.halted}`);
   }
-  const [late] = behind(standing, coming);
+  const [late] = behind(standing, coming, wasServed);
   if (late !== undefined) {
     throw new GenerationRefused(
       `Generation ${to} can't be served yet: ${late.lane} is at commit ${late.n} there, and at ${late.served} in generation ${from}. Is it paused? See: hub projections progress`,
@@ -107,14 +111,19 @@ async function assertFit(
   }
 }
 
-/** The lanes of which the coming tables have less; tables that have halted, or are of another log, set no mark. */
+/**
+ * The lanes of which the coming tables have less; tables that have halted, or are of another log, set no mark. Those that were served
+ * are of the same log: in another epoch they only stand still since before an archive.
+ */
 function behind(
   served: readonly LaneCheckpoint[],
   coming: readonly LaneCheckpoint[],
+  wereServed: boolean,
 ): { readonly lane: string; readonly n: number; readonly served: number; readonly isPaused: boolean }[] {
   return served.flatMap(({ lane, n, epoch, halted }) => {
     const other = coming.find((one) => one.lane === lane);
-    if (halted !== null || (other !== undefined && other.n > 0 && other.epoch !== epoch)) return [];
+    const isOfOtherLog = !wereServed && other !== undefined && other.n > 0 && other.epoch !== epoch;
+    if (halted !== null || isOfOtherLog) return [];
     const isPaused = other?.stopAt != null && other.stopAt < n;
     return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n, isPaused }] : [];
   });
