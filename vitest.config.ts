@@ -15,6 +15,7 @@ export default defineConfig({
           name: "unit",
           include: ["**/*.test.ts"],
           exclude: [...notOurs, "**/*.int.test.ts", "**/*.e2e.test.ts"],
+          maxWorkers: 2,
           testTimeout: 10_000,
           sequence: { groupOrder: 0 },
         },
@@ -25,6 +26,8 @@ export default defineConfig({
           include: ["**/*.int.test.ts"],
           exclude: notOurs,
           globalSetup: "tests/setup/servers.ts",
+          // They wait for servers and clocks more than they compute.
+          maxWorkers: 3,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

@@ -3,11 +3,15 @@ import { type RunningCommands, readCommandsConfig, startCommands } from "@connec
 import {
   type Command,
   type CommandReply,
+  candidates,
   decodeCommit,
   derivedId,
   encodeBeat,
+  encodeInstanceBeat,
+  instanceOf,
   laneOf,
   subjects,
+  writerIdOf,
 } from "@connect-hub/domain/kernel";
 import { type JsonObject, type LaneId, uuidV7Time } from "@connect-hub/domain/values";
 import { type CommandSender, commandSender, natsLiveBus, openLane } from "@connect-hub/jetstream";
@@ -180,11 +184,19 @@ describe("a posted file", () => {
 });
 
 describe("while nobody leads a lane of rooms", () => {
-  /** Makes whoever leads the lane believe in another one until it is called off. */
+  /** Makes whoever leads the lane believe in another instance, with a better right to it, until it is called off. */
   async function withoutWriter(lane: LaneId): Promise<() => Promise<void>> {
+    const names = subjects(box.prefix);
     const beat = await box.nextBeat(lane);
-    const other = encodeBeat({ ...beat, term: beat.term + 1, writer: "other" });
-    const tell = () => natsLiveBus(box.link).publish(subjects(box.prefix).beat(lane), other);
+    const leader = instanceOf(beat.writer);
+    const ids = Array.from({ length: 64 }, (_, k) => k.toString(16).padStart(12, "0"));
+    const instance = ids.find((id) => candidates(lane, [id, leader])[0] === id) ?? "";
+    const writer = encodeBeat({ ...beat, term: beat.term + 1, writer: writerIdOf(instance, 1) });
+    const live = natsLiveBus(box.link);
+    const tell = () => {
+      live.publish(names.instances, encodeInstanceBeat({ instance, leaving: false }));
+      live.publish(names.beat(lane), writer);
+    };
     const telling = setInterval(tell, 200);
     tell();
     await vi.waitFor(
@@ -196,6 +208,7 @@ describe("while nobody leads a lane of rooms", () => {
     );
     return async () => {
       clearInterval(telling);
+      live.publish(names.instances, encodeInstanceBeat({ instance, leaving: true }));
       writers.set(lane, (await box.nextBeat(lane)).writer);
     };
   }

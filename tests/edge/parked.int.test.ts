@@ -124,7 +124,7 @@ test("a room with an event that can't be applied is refused everywhere until it 
   await project(mended);
   await pool.query("update chat.parked set retry = true");
   await vi.waitFor(() => okOf(post), { timeout: 10_000 });
-  expect(await okOf(query("history", { room: red }))).toMatchObject({ head: 3 });
+  await vi.waitFor(async () => expect(await okOf(query("history", { room: red }))).toMatchObject({ head: 3 }));
   await vi.waitFor(() => {
     expect(talker.events(red)).toEqual(["1 roomCreated", "2 messagePosted", "3 messagePosted"]);
   });

@@ -120,5 +120,5 @@ test("an operator sees what is parked and why, tries it again, and is told what 
     { room_id: "blue", n: 2 },
     { room_id: "red", n: 3 },
   ]);
-  expect(await hub("retry")).toMatchObject({ code: exitCodes.done, said: "0 parked no more." });
+  expect(await hub("retry")).toMatchObject({ code: exitCodes.done, said: "Nothing is parked." });
 });
