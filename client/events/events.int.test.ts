@@ -270,6 +270,7 @@ test("what is asked wrongly is said, with what to do", async () => {
     [{ durable: "a b" }, "BadDurable", /up to 64/],
     [{ instances: 65 }, "BadDurable", /1 to 64/],
     [{ from: { position: "p1.x" } }, "BadPosition", /position\(\)/],
+    [{ from: "yesterday" as "now" }, "BadPosition", /"start", "now"/],
   ];
   for (const [options, code, message] of refusals)
     await expect(ask(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });

@@ -84,6 +84,8 @@ async function beginning(
   from: SubscribeOptions["from"],
 ): Promise<ReadonlyMap<LaneId, LanePosition>> {
   if (from === "start") return new Map();
+  if (from !== "now" && typeof from?.position !== "string")
+    throw new ServiceError("BadPosition", 'Say where to begin: "start", "now", or { position } with a token.');
   const signal = AbortSignal.timeout(10_000);
   const heads = new Map<LaneId, LanePosition>();
   for (const lane of lanes.keys()) heads.set(lane, await source.head(lane, signal));
