@@ -64,11 +64,19 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = p
   } catch (error) {
     // Commander has said already what it has to say.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badSettingOrUsage;
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     if (process.env.HUB_DEBUG !== undefined) console.error(error);
     return exitCodeOf(error);
   }
   return code;
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "AbortError") return "Stopped before it was done.";
+  // By their codes: to load their classes takes longer than `status`.
+  const isAway = "code" in error && (error.code === "LogUnavailable" || error.code === "FactsUnavailable");
+  return isAway ? `${error.message.replace(/\.?$/, ".")} See: npm run hub -- status` : error.message;
 }
 
 function exitCodeHelp(): string {

@@ -51,6 +51,11 @@ async function archive(connections: Connections, lanes: readonly LaneId[], { jso
     } finally {
       await writer.close();
     }
+  } catch (error) {
+    // A lane whose epoch is closed goes on being read from NATS until its file is whole.
+    if (signal.aborted)
+      throw new Error("Stopped; nothing is lost. How far it is: npm run hub -- archive", { cause: error });
+    throw error;
   } finally {
     bars.end();
     release();
@@ -91,7 +96,7 @@ function pastText(all: readonly LanePast[]): string {
       lane,
       `${first}–${last}`,
       inBytes(bytes),
-      file ?? "still in NATS: npm run hub -- archive",
+      file ?? `still in NATS: npm run hub -- archive ${lane}`,
       fault ?? "",
     ]),
   );
