@@ -66,6 +66,8 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
   async function leadOnce(): Promise<void> {
     attempts += 1;
     current = await lead(options, writerIdOf(options.instances.self, attempts), stop.signal);
+    // Who stopped meanwhile did not see it.
+    if (stop.signal.aborted) return current.close();
     log.info({ lane: lane.id, term: current.writer.position.term, head: current.writer.position.head }, "leads");
     isLed = true;
     isStrange = false;
@@ -74,7 +76,11 @@ export function keepLane(options: KeepLaneOptions): KeptLane {
     const reason = await current.lost;
     isLed = false;
     // Not waited for: the lane may have to be taken again soon.
-    const ending: Promise<void> = end(current, beside).finally(() => endings.delete(ending));
+    const ending: Promise<void> = end(current, beside)
+      .catch((error: unknown) =>
+        log.error({ err: error, lane: lane.id }, "what ran beside the writer did not end well"),
+      )
+      .finally(() => endings.delete(ending));
     endings.add(ending);
     current = undefined;
     if (!stop.signal.aborted) log.warn({ lane: lane.id, reason }, "lost the lane; stands by");

@@ -42,13 +42,18 @@ export function decideRound(all: readonly PendingCommand[], scope: DecideScope):
     if ("again" in outcome) {
       again.push({ pending, keyNames: outcome.again });
       wait(pending);
-    } else if (!("entry" in outcome)) {
+      continue;
+    }
+    if (!("entry" in outcome)) {
       held.push({ pending, reply: outcome });
-    } else if (bytes + outcome.entry.length > maxEntryBytes && accepted.length > 0) {
+      continue;
+    }
+    const entryBytes = Buffer.byteLength(outcome.entry) + 1;
+    if (bytes + entryBytes > maxEntryBytes && accepted.length > 0) {
       full = true;
       wait(pending);
     } else {
-      bytes += Buffer.byteLength(outcome.entry) + 1;
+      bytes += entryBytes;
       accepted.push(outcome);
       scope.overlay.apply(outcome.changes);
       scope.done.set(pending.key, { digest: pending.digest, result: outcome.result });

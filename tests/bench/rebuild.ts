@@ -23,7 +23,7 @@ const maxBytes = 300 * 1024 ** 2;
  */
 export const rebuild: Bench = async (say) => {
   const servers = await benchServers();
-  const box = await freshBox(servers);
+  const box = await freshBox({ ...servers, laneBytes: 2 * 1024 ** 3 });
   const pool = openPool(box.databaseUrl, { name: "bench", max: 6, statementTimeoutMs: 600_000 });
   try {
     const vault = await openVault({ db: pool, rootFile: String(box.env.HUB_VAULT_ROOT) });

@@ -28,6 +28,8 @@ export async function freshBox(servers: {
   readonly roomLanes?: number;
   /** How many nats-servers keep each commit; default: 1. */
   readonly replicas?: number;
+  /** The reserve of each lane, in bytes. */
+  readonly laneBytes?: number;
 }): Promise<FreshBox> {
   const name = `t_${randomBytes(6).toString("hex")}`;
   const prefix = `${name}_`;
@@ -46,7 +48,7 @@ export async function freshBox(servers: {
     lanes: ["accounts.0", ...rooms, "content.0"],
     replicas: servers.replicas ?? 1,
     // NATS sets it aside, and boxes share its disk.
-    maxBytes: 256 * 1024 ** 2,
+    maxBytes: servers.laneBytes ?? 256 * 1024 ** 2,
   });
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
   return {
