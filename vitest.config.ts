@@ -38,8 +38,8 @@ export default defineConfig({
           name: "e2e",
           include: ["tests/**/*.e2e.test.ts"],
           exclude: notOurs,
-          // Each starts servers and processes of its own; side by side they would measure each other.
-          maxWorkers: 1,
+          // Each starts servers and processes of its own: more of them side by side would measure each other.
+          maxWorkers: 2,
           testTimeout: 240_000,
           hookTimeout: 240_000,
           sequence: { groupOrder: 2 },

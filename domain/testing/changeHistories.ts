@@ -21,6 +21,8 @@ const hardTexts = [
   "\\u0000",
 ];
 const text = fc.oneof(fc.string(), fc.constantFrom(...hardTexts));
+/** By what no store can hold, nothing is looked for: two such texts are one in Postgres. */
+const parent = text.filter((value) => value.isWellFormed() && !value.includes("\0"));
 const json = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.dictionary(text, fc.oneof(text, fc.integer(), fc.boolean()), { maxKeys: 3 }),
@@ -61,7 +63,7 @@ function changeTo(table: Table): fc.Arbitrary<Change> {
     }),
     key.map((values) => ({ op: "delete", table: table.name, key: values.map(String) })),
     fc
-      .tuple(fc.constantFrom(...parents), fc.oneof(fc.constantFrom(...keyValues.text), text))
+      .tuple(fc.constantFrom(...parents), fc.oneof(fc.constantFrom(...keyValues.text), parent))
       .map(([column, value]) => ({
         op: "deleteWhere",
         table: table.name,
