@@ -34,12 +34,14 @@ export class Partition {
   readonly #closing = new AbortController();
   readonly #parked = new Map<string, Mark>();
   readonly #turns = new Map<LaneId, Promise<void>>();
+  readonly #loaded: Promise<void>;
   readonly #running: Promise<unknown>;
 
   constructor(options: PartitionOptions) {
     this.#options = options;
     this.positions = new Map(options.positions);
-    this.#running = this.#run();
+    this.#loaded = this.#load();
+    this.#running = this.#loaded.then(() => this.#run());
   }
 
   /** Stops; resolves when no handler is running any more. What is being handled is not done. */
@@ -49,33 +51,44 @@ export class Partition {
     await Promise.allSettled(this.#turns.values());
   }
 
-  /** Reads the events of a parked subject again, from the one that could not be handled. False when it is not parked here. */
+  /**
+   * Reads the events of a parked subject again, from the one that could not be handled. False when it is not parked here. Throws
+   * when it was broken off by `close`: it has to be asked for again.
+   */
   async retry(subject: Subject): Promise<boolean> {
+    await this.#loaded;
     const mark = this.#parked.get(nameOf(subject));
-    if (mark === undefined) return false;
+    if (mark !== undefined) await this.#tryAgain(mark);
+    if (mark === undefined || this.#parked.has(nameOf(subject))) this.#closing.signal.throwIfAborted();
+    return mark !== undefined;
+  }
+
+  async #tryAgain(mark: Mark): Promise<void> {
     const done = this.#at(mark.lane);
-    if (!(await this.#replay(mark, mark.after, done))) return true;
+    if (!(await this.#replay(mark, mark.after, done))) return;
     await this.#inTurn(mark.lane, async () => {
       // Nothing else of the lane is handled meanwhile, so the subject is as far as all others.
       if (!(await this.#replay(mark, done, this.#at(mark.lane)))) return;
-      await this.#options.marks.drop(this.#options.partition, subject);
-      this.#parked.delete(nameOf(subject));
+      await this.#options.marks.drop(this.#options.partition, mark.subject);
+      this.#parked.delete(nameOf(mark.subject));
     });
-    return true;
   }
 
-  async #run(): Promise<void> {
+  async #load(): Promise<void> {
     const { signal } = this.#closing;
-    const { marks, partition, lanes } = this.#options;
+    const { marks, partition } = this.#options;
     while (!signal.aborted) {
       try {
         for (const mark of await marks.all(partition)) this.#parked.set(nameOf(mark.subject), mark);
-        break;
+        return;
       } catch {
         await pause(retryMs, signal);
       }
     }
-    await Promise.all([...lanes].map(([lane, types]) => this.#follow(lane, types)));
+  }
+
+  async #run(): Promise<void> {
+    await Promise.all([...this.#options.lanes].map(([lane, types]) => this.#follow(lane, types)));
   }
 
   async #follow(lane: LaneId, types: readonly string[]): Promise<void> {
