@@ -1,3 +1,5 @@
+import { commandsTable } from "./commandsTable.ts";
+
 // Only the columns of keys are never null: what a change may set to null is for the domain to say.
 
 /** The statements that make the tables of accounts in the schema `into`. */
@@ -31,15 +33,6 @@ export function authTables(into: string): string[] {
       started_at timestamptz
     )`,
     `create index sessions_of_user on ${into}.sessions (user_id)`,
-    `create table ${into}.account_commands (
-      lane text collate "C",
-      actor text collate "C",
-      id text collate "C",
-      kind text,
-      digest text,
-      result jsonb,
-      n bigint,
-      primary key (lane, actor, id)
-    )`,
+    commandsTable(into, "account_commands"),
   ];
 }

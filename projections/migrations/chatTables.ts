@@ -1,3 +1,5 @@
+import { commandsTable } from "./commandsTable.ts";
+
 // Only the columns of keys are never null: what a change may set to null is for the domain to say.
 // Rooms and counters of rooms change with every event: room on their pages keeps an update from touching the indexes.
 
@@ -54,16 +56,7 @@ export function chatTables(into: string): string[] {
       by text,
       primary key (room_id, s)
     )`,
-    `create table ${into}.room_commands (
-      lane text collate "C",
-      actor text collate "C",
-      id text collate "C",
-      kind text,
-      digest text,
-      result jsonb,
-      n bigint,
-      primary key (lane, actor, id)
-    )`,
+    commandsTable(into, "room_commands"),
     `create table ${into}.room_files (
       room_id text collate "C",
       file_id text collate "C",

@@ -1,3 +1,5 @@
+import { commandsTable } from "./commandsTable.ts";
+
 // Only the columns of keys are never null: what a change may set to null is for the domain to say.
 
 /** The statements that make the tables of files, their bytes and nodes in the schema `into`. */
@@ -66,15 +68,6 @@ export function contentTables(into: string): string[] {
       budget bigint,
       at timestamptz
     )`,
-    `create table ${into}.content_commands (
-      lane text collate "C",
-      actor text collate "C",
-      id text collate "C",
-      kind text,
-      digest text,
-      result jsonb,
-      n bigint,
-      primary key (lane, actor, id)
-    )`,
+    commandsTable(into, "content_commands"),
   ];
 }
