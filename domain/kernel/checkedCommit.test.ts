@@ -18,6 +18,7 @@ const misfit = "an entry's root does not fit its events";
 test.each([
   ["no entries", commitOf()],
   ["an event each", commitOf(entryOf([event('é😀 "events":[')]), entryOf([event("b")]))],
+  ["brackets in events", commitOf(entryOf([event("[a]")]), entryOf([event("]b")]), entryOf([event("c[")]))],
   ["several events, and none", commitOf(entryOf([event("a"), event("b")]), entryOf([]), entryOf([event("c")]))],
   ["a result like a list of events", commitOf(entryOf([event("a")], { events: [1], root: "x" }))],
 ])("a commit with %s is the one that is decoded", (_, bytes) => {

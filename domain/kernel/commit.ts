@@ -86,19 +86,24 @@ export class CorruptCommit extends Error {
   readonly code = "CorruptCommit";
 }
 
+/** A commit's bytes as text. */
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}
+
 /** The commit in these bytes. Throws `CorruptCommit`. */
 export function decodeCommit(bytes: Uint8Array): Commit {
-  let parsed: unknown;
+  return commitOf(textOf(bytes));
+}
+
+/** The commit that this text is. Throws `CorruptCommit`. */
+export function commitOf(text: string): Commit {
+  let value: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+    value = JSON.parse(text);
   } catch (cause) {
     throw new CorruptCommit("a commit is not JSON", { cause });
   }
-  return commitOf(parsed);
-}
-
-/** The commit that this JSON value is. Throws `CorruptCommit`. */
-export function commitOf(value: unknown): Commit {
   if (!isCommit(value)) throw new CorruptCommit("a commit has not the shape of version 1");
   return value;
 }
