@@ -3,6 +3,7 @@ import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, isOfLane, type Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { type Context, contextOf, contexts, type LaneId } from "@connect-hub/domain/values";
+import { type NatsLink, openLane } from "@connect-hub/jetstream";
 import { kyselyOver, openPool, orUnavailable, type PostgresPool, pgGenerations } from "@connect-hub/postgres";
 import {
   type AuthTables,
@@ -16,6 +17,7 @@ import {
 } from "@connect-hub/projections";
 import { type Connections, readConnections } from "./box/connections.ts";
 import type { CommandContext } from "./cli.ts";
+import { connectAsOperator } from "./lanes.ts";
 
 /** The read tables of a context: what the operator calls a projection. */
 export interface ReadTables {
@@ -57,15 +59,34 @@ export async function withTablesOf<T>(
       read: () => contentCheckpoints(kyselyOver<ContentTables>(content)),
     },
   };
+  const log = presentLog(connections);
   const tables = contexts.map((name) => {
     const { model, pool, read } = parts[name];
-    return { name, model, pool, checkpoints: () => orUnavailable(read), generations: pgGenerations(pool, model) };
+    const generations = pgGenerations(pool, model, log.has);
+    return { name, model, pool, checkpoints: () => orUnavailable(read), generations };
   });
   try {
     return await work(tables, connections);
   } finally {
+    await log.close();
     await Promise.all([auth.end(), chat.end(), content.end()]);
   }
+}
+
+/** Says whether a checkpoint is of the log as it is at that moment; connects only when it is asked. */
+function presentLog(connections: Connections) {
+  let link: Promise<NatsLink> | undefined;
+  return {
+    async has(checkpoint: LaneCheckpoint): Promise<boolean> {
+      link ??= connectAsOperator(connections);
+      const { prefix, archiveDir } = connections;
+      return isOfLane(await openLane(await link, { prefix, id: checkpoint.lane, archiveDir }), checkpoint);
+    },
+    async close(): Promise<void> {
+      const opened = await link?.catch(() => undefined);
+      await opened?.close();
+    },
+  };
 }
 
 /** Where the tables of one lane stand beside the log. */

@@ -1,5 +1,5 @@
 import { accountModel } from "@connect-hub/domain/account";
-import { factsVersionOf } from "@connect-hub/domain/kernel";
+import { factsVersionOf, isOfLane } from "@connect-hub/domain/kernel";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
 import { migrate } from "./migrate.ts";
@@ -53,16 +53,35 @@ test("a table that another version had differently is shown as it is there, whic
   ]);
 });
 
-test("tables that were served before and stand still in an epoch that was closed since are not served again", async () => {
-  const generations = pgGenerations(pool, accountModel);
-  const [kept] = (await generations.list()).filter(({ state }) => state === "kept");
-  const stand = (generation: number, n: number, epoch: string, stopAt: number | null) =>
+test("tables behind the served ones are not served, though an archive or a restore has begun another epoch", async () => {
+  const archived = "1".repeat(32);
+  const present = "2".repeat(32);
+  const beforeRestore = "3".repeat(32);
+  // Commits up to 300 are of the epoch that was closed.
+  const lane = { epoch: present, past: [{ epoch: archived, last: 300 }] };
+  const generations = pgGenerations(pool, accountModel, async (checkpoint) => isOfLane(lane, checkpoint));
+  const kept = (await generations.list()).find(({ state }) => state === "kept")?.number ?? 0;
+  await generations.giveUp(kept);
+  const coming = (await generations.make("v")).number;
+  const stand = (generation: number, n: number, epoch: string, stopAt: number | null = null) =>
     pool.query(
       `insert into auth_g${generation}.checkpoints (lane, n, hash, epoch, generation, facts_version, stop_at)
-        values ('accounts.0', $1, '', $2, $3, '', $4)`,
+        values ('accounts.0', $1, '', $2, $3, '', $4)
+        on conflict (lane) do update set n = excluded.n, epoch = excluded.epoch, stop_at = excluded.stop_at`,
       [n, epoch, generation, stopAt],
     );
-  await stand(1, 500, "2".repeat(32), null);
-  await stand(kept?.number ?? 0, 100, "1".repeat(32), 100);
-  await expect(generations.swap(kept?.number ?? 0)).rejects.toThrow("accounts.0 is at commit 100 there, and at 500");
+  const swapOver = async (from: [n: number, epoch: string], to: [n: number, epoch: string]) => {
+    await stand(1, ...from);
+    // Bound where they stand, so that nobody waits for them.
+    await stand(coming, ...to, to[0]);
+    await generations.swap(coming);
+    await generations.swap(1, { evenIfBehind: true });
+  };
+  const late = "accounts.0 is at commit 100 there, and at 500";
+  await expect(swapOver([500, present], [100, archived])).rejects.toThrow(late);
+  await expect(swapOver([500, present], [100, present])).rejects.toThrow(late);
+  // The same place, under either name of its epoch; tables of a log that was restored over.
+  await swapOver([300, present], [300, archived]);
+  await swapOver([300, archived], [300, present]);
+  await swapOver([500, beforeRestore], [100, present]);
 });

@@ -18,8 +18,15 @@ import { inTransaction } from "./transaction.ts";
 const uniqueViolation = "23505";
 const columns = `number, state, facts_version as "factsVersion", made_at as "madeAt", swapped_at as "swappedAt"`;
 
-/** The generations of the read tables of one context in Postgres. A snapshot holds a connection of `pool` of its own. */
-export function pgGenerations(pool: PostgresPool, model: ContextModel): Generations {
+/**
+ * The generations of the read tables of one context in Postgres. A snapshot holds a connection of `pool` of its own. `isOfLog`: whether
+ * a checkpoint is of the log as it is now; who does not know takes every one for it, and a swap rather refuses.
+ */
+export function pgGenerations(
+  pool: PostgresPool,
+  model: ContextModel,
+  isOfLog: (checkpoint: LaneCheckpoint) => Promise<boolean> = async () => true,
+): Generations {
   const schema = schemaOf[model.context];
   const generations = `${schema}.generations`;
   const checkpointsOf = (generation: number) => `${generationSchema(schema, generation)}.checkpoints`;
@@ -65,7 +72,7 @@ export function pgGenerations(pool: PostgresPool, model: ContextModel): Generati
 
     snapshot: (generation) => openSnapshot(pool, model, generation),
 
-    swap: (to, { evenIfBehind = false } = {}) => swapGenerations(pool, { schema, to, evenIfBehind }),
+    swap: (to, { evenIfBehind = false } = {}) => swapGenerations(pool, { schema, to, evenIfBehind, isOfLog }),
 
     async giveUp(generation) {
       const text = `delete from ${generations} where number = $1 and state <> 'served' returning number`;

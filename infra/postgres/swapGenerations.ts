@@ -28,6 +28,8 @@ interface SwapOptions {
   /** The generation that is to be served. */
   readonly to: number;
   readonly evenIfBehind: boolean;
+  /** Whether a checkpoint is of the log as it is now. */
+  isOfLog(checkpoint: LaneCheckpoint): Promise<boolean>;
 }
 
 /**
@@ -48,16 +50,16 @@ export async function swapGenerations(pool: PostgresPool, options: SwapOptions):
   }
 }
 
-async function swap(client: PoolClient, { schema, to, evenIfBehind }: SwapOptions): Promise<void> {
+async function swap(client: PoolClient, options: SwapOptions): Promise<void> {
+  const { schema, to, evenIfBehind } = options;
   await client.query(`set local lock_timeout = ${giveUpMs}`);
   const { rows } = await client.query<{ number: number; state: string }>(
     `select number, state from ${schema}.generations order by number for update`,
   );
   const served = rows.find(({ state }) => state === "served");
-  const coming = rows.find(({ number }) => number === to);
-  if (coming === undefined) throw new GenerationRefused(`There is no generation ${to}`);
+  if (!rows.some(({ number }) => number === to)) throw new GenerationRefused(`There is no generation ${to}`);
   if (served === undefined || served.number === to) return;
-  if (!evenIfBehind) await assertFit(client, schema, { from: served.number, to, wasServed: coming.state === "kept" });
+  if (!evenIfBehind) await assertFit(client, served.number, options);
   await client.query(`set local lock_timeout = ${viewLockMs}`);
   const catalog = await client.query<CatalogColumn>(catalogQuery(schema, to));
   // All that the locks of the views are held for, in one round trip.
@@ -72,21 +74,14 @@ async function swap(client: PoolClient, { schema, to, evenIfBehind }: SwapOption
   );
 }
 
-async function assertFit(
-  client: PoolClient,
-  schema: Schema,
-  { from, to, wasServed }: { readonly from: number; readonly to: number; readonly wasServed: boolean },
-): Promise<void> {
+async function assertFit(client: PoolClient, from: number, { schema, to, isOfLog }: SwapOptions): Promise<void> {
   const checkpoints = async (generation: number, lock = ""): Promise<LaneCheckpoint[]> => {
     const from = `${generationSchema(schema, generation)}.checkpoints`;
     return (await client.query<LaneCheckpoint>(`select ${checkpointColumns} from ${from} order by lane ${lock}`)).rows;
   };
-  const standing = await checkpoints(from, "for update");
+  const marks = await marksOf(await checkpoints(from, "for update"), await checkpoints(to), isOfLog);
   const giveUpAt = Date.now() + levelMs;
-  while (
-    behind(standing, await checkpoints(to), wasServed).some(({ isPaused }) => !isPaused) &&
-    Date.now() < giveUpAt
-  ) {
+  while (behind(marks, await checkpoints(to)).some(({ isPaused }) => !isPaused) && Date.now() < giveUpAt) {
     await pause(levelPollMs);
   }
   const coming = await checkpoints(to, "for update");
@@ -94,7 +89,7 @@ async function assertFit(
   if (halted !== undefined) {
     throw new GenerationRefused(`Generation ${to} can't be served: ${halted.lane} has halted. ${halted.halted}`);
   }
-  const [late] = behind(standing, coming, wasServed);
+  const [late] = behind(marks, coming);
   if (late !== undefined) {
     throw new GenerationRefused(
       `Generation ${to} can't be served yet: ${late.lane} is at commit ${late.n} there, and at ${late.served} in generation ${from}. Is it paused? See: hub projections progress`,
@@ -112,18 +107,30 @@ async function assertFit(
 }
 
 /**
- * The lanes of which the coming tables have less; tables that have halted, or are of another log, set no mark. Those that were served
- * are of the same log: in another epoch they only stand still since before an archive.
+ * What the coming tables must have: tables that have halted, or are of another log, set no mark. Two epochs may be one log (an archive
+ * closed the first) or two (a restore): that is looked up, as only the log knows it.
  */
-function behind(
+async function marksOf(
   served: readonly LaneCheckpoint[],
   coming: readonly LaneCheckpoint[],
-  wereServed: boolean,
+  isOfLog: SwapOptions["isOfLog"],
+): Promise<readonly LaneCheckpoint[]> {
+  const isMark = async (one: LaneCheckpoint): Promise<boolean> => {
+    if (one.halted !== null) return false;
+    const other = coming.find(({ lane }) => lane === one.lane);
+    return (other !== undefined && other.n > 0 && other.epoch === one.epoch) || isOfLog(one);
+  };
+  const areMarks = await Promise.all(served.map(isMark));
+  return served.filter((_, at) => areMarks[at]);
+}
+
+/** The lanes of which the coming tables have less. */
+function behind(
+  marks: readonly LaneCheckpoint[],
+  coming: readonly LaneCheckpoint[],
 ): { readonly lane: string; readonly n: number; readonly served: number; readonly isPaused: boolean }[] {
-  return served.flatMap(({ lane, n, epoch, halted }) => {
+  return marks.flatMap(({ lane, n }) => {
     const other = coming.find((one) => one.lane === lane);
-    const isOfOtherLog = !wereServed && other !== undefined && other.n > 0 && other.epoch !== epoch;
-    if (halted !== null || isOfOtherLog) return [];
     const isPaused = other?.stopAt != null && other.stopAt < n;
     return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n, isPaused }] : [];
   });
