@@ -4,7 +4,7 @@ import { pause } from "@connect-hub/domain/kernel";
 import { register } from "@connect-hub/sdk";
 import { newKey } from "../demo/newKey.ts";
 import { waitFor } from "../demo/waitFor.ts";
-import { uploadSurely } from "../support/fileDoor.ts";
+import { surely, uploadSurely } from "../support/fileDoor.ts";
 import { saveLog } from "./olderLog.ts";
 import { killApp, leaderOf, type Scene, waitForAnother } from "./scene.ts";
 
@@ -149,7 +149,8 @@ async function writeToAllLanes(url: string, scene: Scene): Promise<void> {
   const { traffic, random } = scene;
   const [person] = traffic.people;
   const email = `${random.between(1, 1e9)}@soak.example`;
-  await register({ url, email, password: "a long enough password", name: "Somebody" });
+  const account = { url, email, password: "a long enough password", name: "Somebody", key: newKey() };
+  await surely(backMs, () => register(account));
   const room = traffic.rooms[0] ?? "";
   const upload = { room, name: "a.txt", type: "text/plain", key: newKey() };
   await uploadSurely({ address: url, token: person?.session.token ?? "" }, upload, new Uint8Array(1), backMs);

@@ -62,7 +62,8 @@ export function downloadSurely(
   });
 }
 
-async function surely<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+/** Tries until it works: through dead lines and refusals that may be tried again. Throws the last error when `timeoutMs` are over. */
+export async function surely<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
   const endsAt = Date.now() + timeoutMs;
   for (;;) {
     try {
