@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 const notOurs = ["**/node_modules/**", "**/.hub/**", "**/.turbo/**"];
+// The apps that tests start as processes.
+const bundle = "scripts/build.mjs";
 
 // unit: pure. int: with one real server each, started once for all files. e2e: the whole system.
 // tests/house/projects.test.ts holds that each test file belongs to exactly one.
@@ -25,7 +27,7 @@ export default defineConfig({
           name: "int",
           include: ["**/*.int.test.ts"],
           exclude: notOurs,
-          globalSetup: "tests/setup/servers.ts",
+          globalSetup: [bundle, "tests/setup/servers.ts"],
           // They wait for servers and clocks more than they compute.
           maxWorkers: 3,
           testTimeout: 30_000,
@@ -38,6 +40,7 @@ export default defineConfig({
           name: "e2e",
           include: ["tests/**/*.e2e.test.ts"],
           exclude: notOurs,
+          globalSetup: bundle,
           // Each starts servers and processes of its own: more of them side by side would measure each other.
           maxWorkers: 2,
           testTimeout: 240_000,

@@ -1,7 +1,8 @@
 // The set-up that every npm script starts with: `node scripts/setup.mjs [COMMAND …]`.
 // Checks the Node version, installs the packages when they are missing or not those of the lockfile, then runs COMMAND
-// in its place: `node` means this node, any other name a program of node_modules/.bin. Runs before anything is
-// installed, so it is plain JavaScript and imports nothing but Node.
+// in its place: `node` means this node, and that the apps are bundled first (build.mjs) if their sources have changed; any
+// other name is a program of node_modules/.bin. Runs before anything is installed, so it is plain JavaScript and imports
+// nothing but Node.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -75,6 +76,16 @@ async function install() {
   console.error(`Installed in ${seconds()} s.`);
 }
 
+async function bundleApps() {
+  const { bundle } = await import("./build.mjs");
+  try {
+    await bundle();
+  } catch (error) {
+    console.error(`The apps can't be bundled: ${error.message}`);
+    process.exit(1);
+  }
+}
+
 /** Runs a program to its end; its exit code, as a shell would give it. */
 function run(program, args, options) {
   return new Promise((resolve) => {
@@ -97,6 +108,7 @@ function run(program, args, options) {
 checkNode();
 if (!isInstalled()) await install();
 const [name, ...args] = process.argv.slice(2);
+if (name === "node") await bundleApps();
 if (name !== undefined) {
   const bin = join(root, "node_modules", ".bin");
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ""}`, TURBO_TELEMETRY_DISABLED: "1" };

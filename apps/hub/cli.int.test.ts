@@ -2,11 +2,10 @@ import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { appArgs, checkout } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exitCodes } from "./exitCodes.ts";
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
 let root: string;
 
 beforeAll(() => {
@@ -24,7 +23,7 @@ interface Outcome {
 }
 
 function hub(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", ...args], {
+  const child = spawn(process.execPath, [...appArgs(["hub"]), ...args], {
     cwd: checkout,
     env: { ...process.env, HUB_DATA: join(root, "data"), ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,10 +1,12 @@
+import { join } from "node:path";
+import { checkout } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { expect, test } from "vitest";
-import { checkout, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
 
 test("without settings the box is on the loopback address and its data in the checkout", () => {
   expect(readConfig({})).toMatchObject({
-    dataDir: `${checkout}.hub`,
+    dataDir: join(checkout, ".hub"),
     host: "127.0.0.1",
     port: 7750,
     ports: { nats: 7751, postgres: 7752, valkey: 7753 },
@@ -30,7 +32,7 @@ test("an empty variable is as good as none", () => {
 
 test("the command line's data folder wins over the environment's", () => {
   expect(readConfig({ HUB_DATA: "/from/environment" }, "/from/line").dataDir).toBe("/from/line");
-  expect(readConfig({ HUB_DATA: "relative" }).dataDir).toBe(`${checkout}relative`);
+  expect(readConfig({ HUB_DATA: "relative" }).dataDir).toBe(join(checkout, "relative"));
 });
 
 test.each([

@@ -1,12 +1,8 @@
 import { isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { NatsLogin, NatsUser } from "@connect-hub/runtime";
+import { checkout, type NatsLogin, type NatsUser } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { type AppProcess, appNames, parseProcesses } from "./box/appProcess.ts";
-
-/** The folder that holds the sources that run. */
-export const checkout = fileURLToPath(new URL("../..", import.meta.url));
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const text = z.string().optional();

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { type Lane, MemoryTables, pause, type Vault } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
@@ -17,6 +16,7 @@ import {
   rebuildSteps,
   roomEventsAfter,
 } from "@connect-hub/projections";
+import { appArgs } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
 import { type FreshBox, freshBox } from "../../tests/support/freshBox.ts";
@@ -213,11 +213,9 @@ test("tables that are behind, have halted or have parked subjects are not served
   await generations.clean();
 });
 
-const main = fileURLToPath(new URL("main.ts", import.meta.url));
-
 function spawnProjector(): ChildProcess {
   const env = { ...process.env, ...box.env, HUB_LOG_LEVEL: "silent" };
-  return spawn(process.execPath, ["--import", "tsx", main], { env, stdio: "ignore" });
+  return spawn(process.execPath, appArgs(["projector"]), { env, stdio: "ignore" });
 }
 
 test("a frozen projector is replaced within seconds, and does nothing when it wakes up", async () => {

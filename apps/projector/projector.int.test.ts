@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { accountModel } from "@connect-hub/domain/account";
 import { type ContextModel, type DomainEvent, type Lane, MemoryTables } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
@@ -12,6 +11,7 @@ import { LogBuilder, RoomTalk, seededRandom } from "@connect-hub/domain/testing"
 import { connectNats, type NatsLink, openLane, provisionLanes } from "@connect-hub/jetstream";
 import { emptyTables, migrate, openPool, openSnapshot, type PostgresPool } from "@connect-hub/postgres";
 import { digestOfDigests, digestTables, firstDifference, foldLane } from "@connect-hub/projections";
+import { appArgs } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { makeTestDatabase, type TestDatabase } from "../../tests/setup/testDatabase.ts";
@@ -160,11 +160,9 @@ test("a log that was re-created halts it, and says so in the checkpoint", async 
   await running.close();
 });
 
-const main = fileURLToPath(new URL("main.ts", import.meta.url));
-
 function spawnProjector(): ChildProcess {
   const env = Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)]));
-  return spawn(process.execPath, ["--import", "tsx", main], { env: { ...process.env, ...env }, stdio: "ignore" });
+  return spawn(process.execPath, appArgs(["projector"]), { env: { ...process.env, ...env }, stdio: "ignore" });
 }
 
 test("two projectors that are killed again and again leave every row there exactly once", {

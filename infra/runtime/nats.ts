@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { ask } from "./ask.ts";
+import { checkout } from "./bundle.ts";
 import { type DataFolder, readOrMakeSecret } from "./dataFolder.ts";
 import { writeFileAtomic } from "./files.ts";
 import { readServices, servicesInConfiguration } from "./natsServices.ts";
@@ -22,7 +22,7 @@ export interface NatsLogin {
 }
 
 /** The top-level configuration of this checkout. */
-export const natsConfiguration = fileURLToPath(new URL("../../nats.conf", import.meta.url));
+export const natsConfiguration = join(checkout, "nats.conf");
 
 /** nats-server by the top-level `nats.conf`, with the users of the apps. */
 export const natsRecipe: Recipe = {

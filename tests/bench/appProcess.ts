@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
+import { appArgs, checkout } from "@connect-hub/runtime";
 
 /** A process of one or several apps. */
 export interface AppProcess {
@@ -17,22 +15,15 @@ export interface AppProcess {
 
 /** Starts the apps with these settings and resolves when each says that it has started. */
 export async function startApps(apps: readonly string[], env: NodeJS.ProcessEnv): Promise<AppProcess> {
-  return startScripts(
-    apps.map((app) => `${checkout}apps/${app}/main.ts`),
-    env,
-    apps.length,
-  );
+  return start(appArgs(apps), env, apps.length);
 }
 
-/** Starts TypeScript files in one process and resolves after that many messages of theirs. */
-export async function startScripts(
-  files: readonly string[],
-  env: NodeJS.ProcessEnv,
-  messages = 1,
-): Promise<AppProcess> {
-  const last = files.at(-1) ?? "";
-  const imports = files.slice(0, -1).flatMap((file) => ["--import", file]);
-  const args = ["--import", "tsx", ...imports, last];
+/** Starts a TypeScript file and resolves after its first message. */
+export async function startScript(file: string, env: NodeJS.ProcessEnv): Promise<AppProcess> {
+  return start(["--import", "tsx", file], env, 1);
+}
+
+async function start(args: readonly string[], env: NodeJS.ProcessEnv, messages: number): Promise<AppProcess> {
   const child = spawn(process.execPath, args, {
     cwd: checkout,
     env: { ...process.env, ...env },

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { CommandSender } from "@connect-hub/jetstream";
 import type { FreshBox } from "../support/freshBox.ts";
-import { startScripts } from "./appProcess.ts";
+import { startScript } from "./appProcess.ts";
 import { commandOf, idOf, text } from "./senders.ts";
 
 /** The bare loops in a process of their own, asked with the same commands over the same connection as ours. */
@@ -15,7 +15,7 @@ export interface BareSenders {
 export async function bareSenders(box: FreshBox, sender: CommandSender, bytesPerCommand: number): Promise<BareSenders> {
   const file = fileURLToPath(new URL("bareProcess.ts", import.meta.url));
   const subject = `${box.prefix}bare`;
-  const process = await startScripts([file], {
+  const process = await startScript(file, {
     BARE_NATS_URL: String(box.env.HUB_NATS_URL),
     BARE_SUBJECT: subject,
     BARE_BYTES: String(bytesPerCommand),

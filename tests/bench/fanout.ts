@@ -4,7 +4,7 @@ import type { LaneId } from "@connect-hub/domain/values";
 import { commandSender } from "@connect-hub/jetstream";
 import { freePort } from "@connect-hub/runtime";
 import { type FreshBox, freshBox } from "../support/freshBox.ts";
-import { type AppProcess, startApps, startScripts } from "./appProcess.ts";
+import { type AppProcess, startApps, startScript } from "./appProcess.ts";
 import { type Bench, benchServers, median, partOf, round } from "./bench.ts";
 import { type Listener, openListener } from "./listener.ts";
 import { commandOf, idOf, text } from "./senders.ts";
@@ -32,7 +32,7 @@ export const fanout: Bench = async (say) => {
   const ours = await startApps(["edge"], { ...box.env, HUB_PORT: String(ports.ours) });
   const projector = await startApps(["projector"], box.env);
   const bareFile = fileURLToPath(new URL("bareUws.ts", import.meta.url));
-  const bare = await startScripts([bareFile], { BARE_PORT: String(ports.bare) });
+  const bare = await startScript(bareFile, { BARE_PORT: String(ports.bare) });
   try {
     say(`signing ${members} people in …`);
     const { room, tokens } = await crowd(box);

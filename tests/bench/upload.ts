@@ -8,7 +8,7 @@ import { freePort, waitFor } from "@connect-hub/runtime";
 import { connect, register, signIn } from "@connect-hub/sdk";
 import { WebSocket } from "ws";
 import { freshBox } from "../support/freshBox.ts";
-import { startApps, startScripts } from "./appProcess.ts";
+import { startApps, startScript } from "./appProcess.ts";
 import { alternate, type Bench, benchServers, partOf } from "./bench.ts";
 
 const mebibyte = 1024 * 1024;
@@ -36,7 +36,7 @@ export const upload: Bench = async (say) => {
   const bareFile = fileURLToPath(new URL("bareUpload.ts", import.meta.url));
   const projector = await startApps(["projector"], box.env);
   const hub = await startApps(["commands", "edge"], { ...box.env, HUB_PORT: String(ports.ours) });
-  const bare = await startScripts([bareFile], { BARE_PORT: String(ports.bare), BARE_FOLDER: folder });
+  const bare = await startScript(bareFile, { BARE_PORT: String(ports.bare), BARE_FOLDER: folder });
   try {
     await waitFor(async () => (await fetch(`http://127.0.0.1:${ports.ours}/ready`)).ok, { timeoutMs: 20_000 });
     const doors = { ours: await oursAt(ports.ours, folder), bare: bareAt(ports.bare) };

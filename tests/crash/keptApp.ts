@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { appArgs, checkout } from "@connect-hub/runtime";
 
 /** An app in a process of its own, that is started again as soon as it dies. */
 export interface KeptApp {
@@ -22,11 +21,9 @@ export interface KeptAppOptions {
   readonly logFile: string;
 }
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
-const standbyMain = fileURLToPath(new URL("standby.ts", import.meta.url));
 const readyMs = 60_000;
 
-/** Starts an app, with another process behind it that has loaded the same and takes its place when it dies. */
+/** Starts an app, and again when it dies. */
 export function keepApp(options: KeptAppOptions): KeptApp {
   let kills = 0;
   const odd: string[] = [];
@@ -34,15 +31,11 @@ export function keepApp(options: KeptAppOptions): KeptApp {
   let isReady = false;
   let waiting: (() => void)[] = [];
   let running: ChildProcess;
-  let standby: ChildProcess | undefined;
   const begin = () => {
     isReady = false;
-    running = standby ?? load(options);
-    standby = undefined;
+    running = start(options);
     running.on("message", () => {
       isReady = true;
-      // Not earlier: it would take its time from the one that begins.
-      standby ??= load(options);
       for (const resolve of waiting) resolve();
       waiting = [];
     });
@@ -53,7 +46,6 @@ export function keepApp(options: KeptAppOptions): KeptApp {
       else if (isReady || code !== 1) odd.push(`${options.name} ended with ${signal ?? code}: ${lastWords(options)}`);
       begin();
     });
-    running.send("begin");
   };
   begin();
   return {
@@ -75,7 +67,7 @@ export function keepApp(options: KeptAppOptions): KeptApp {
     },
     async close() {
       isClosing = true;
-      await Promise.all([end(running, "SIGTERM"), standby && end(standby, "SIGKILL")]);
+      await end(running);
     },
   };
 }
@@ -85,10 +77,10 @@ function lastWords({ logFile }: KeptAppOptions): string {
   return readFileSync(logFile, "utf8").trimEnd().split("\n").at(-1) ?? "";
 }
 
-function load({ name, env, logFile }: KeptAppOptions): ChildProcess {
+function start({ name, env, logFile }: KeptAppOptions): ChildProcess {
   const log = openSync(logFile, "a");
   try {
-    return spawn(process.execPath, ["--import", "tsx", standbyMain, join(checkout, "apps", name, "main.ts")], {
+    return spawn(process.execPath, appArgs([name]), {
       cwd: checkout,
       env,
       stdio: ["ignore", log, log, "ipc"],
@@ -98,11 +90,11 @@ function load({ name, env, logFile }: KeptAppOptions): ChildProcess {
   }
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+function end(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
     child.once("exit", () => resolve());
-    child.kill(signal);
+    child.kill("SIGTERM");
     // One that was stopped heeds nothing else.
     child.kill("SIGCONT");
   });

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { appArgs, checkout } from "@connect-hub/runtime";
 
 /** What `hub status --json` says of one process. */
 export interface ProcessStatus {
@@ -32,9 +32,6 @@ export interface Box {
   /** Stops it and removes its folder and the journal. May be called again. */
   close(): Promise<void>;
 }
-
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
-const hubMain = join(checkout, "apps/hub/main.ts");
 
 /** Free ports, every app a process of its own, and none of the machine's settings but where servers come from. */
 const ownEnvironment: NodeJS.ProcessEnv = {
@@ -95,7 +92,7 @@ function parseStatus({ code, stdout, stderr }: HubResult) {
 
 function runHub(args: readonly string[], env: NodeJS.ProcessEnv): Promise<HubResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", "tsx", hubMain, ...args], { cwd: checkout, env });
+    const child = spawn(process.execPath, [...appArgs(["hub"]), ...args], { cwd: checkout, env });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { freePort } from "@connect-hub/runtime";
+import { appArgs, freePort } from "@connect-hub/runtime";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { openRawWebSocket } from "../setup/rawWebSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
@@ -105,8 +104,7 @@ describe("an edge that is killed", () => {
   });
 
   async function startProcess(port: number): Promise<ChildProcess> {
-    const main = fileURLToPath(new URL("../../apps/edge/main.ts", import.meta.url));
-    const child = spawn(process.execPath, ["--import", "tsx", main], {
+    const child = spawn(process.execPath, appArgs(["edge"]), {
       env: { ...process.env, ...chat.box.env, HUB_PORT: String(port) },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

@@ -14,7 +14,7 @@ import { basename, dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Outcome, root, runIn } from "./root.ts";
 
-const notCopied = new Set(["node_modules", ".git", ".hub", ".turbo", "coverage"]);
+const notCopied = new Set(["node_modules", ".git", ".hub", ".turbo", "coverage", "dist"]);
 const copies: string[] = [];
 
 afterEach(() => {

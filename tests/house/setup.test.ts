@@ -11,12 +11,13 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A small project with the real set-up and one package to install, which lies beside it. */
+/** A small project with the real set-up, one package to install, which lies beside it, and a stand-in of the bundling. */
 function freshProject(): string {
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-setup-"));
   folders.push(folder);
   for (const name of ["scripts", "tool"]) mkdirSync(join(folder, name));
   copyFileSync(join(root, "scripts/setup.mjs"), join(folder, "scripts/setup.mjs"));
+  writeFileSync(join(folder, "scripts/build.mjs"), 'export const bundle = async () => console.error("bundled");');
   const manifest = { name: "fresh", version: "1.0.0", devDependencies: { tool: "file:tool" } };
   const write = (path: string, value: unknown) => writeFileSync(join(folder, path), JSON.stringify(value));
   write("package.json", manifest);
@@ -40,6 +41,7 @@ test("a fresh clone is installed once, then the command runs with its arguments 
   const folder = freshProject();
   const first = await runIn(folder, process.execPath, runTool);
   expect(first.output).toContain("Installing 1 package");
+  expect(first.output).toContain("bundled");
   expect(first.output).toContain("tool argument");
   expect(first.code).toBe(7);
   const second = await runIn(folder, process.execPath, runTool);

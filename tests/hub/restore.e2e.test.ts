@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, MemoryTables } from "@connect-hub/domain/kernel";
@@ -12,7 +11,7 @@ import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values
 import { openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { foldLane } from "@connect-hub/projections";
-import { freePort } from "@connect-hub/runtime";
+import { appArgs, checkout, freePort } from "@connect-hub/runtime";
 import { type Client, connect, register, type Session, signIn } from "@connect-hub/sdk";
 import { openVault } from "@connect-hub/vault";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,7 +20,6 @@ import { readConnections } from "../../apps/hub/box/connections.ts";
 import { exitCodes } from "../../apps/hub/exitCodes.ts";
 import { connectAsOperator } from "../../apps/hub/lanes.ts";
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const models: { readonly [context in Context]: ContextModel } = {
   accounts: accountModel,
   rooms: roomModel,
@@ -61,7 +59,7 @@ function run(box: string, args: readonly string[], killAt?: string) {
     HUB_PLACEMENT_PORT: "0",
     HUB_ATTEMPTS_PER_MINUTE: "100000",
   };
-  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", "--data", join(root, box), ...args], {
+  const child = spawn(process.execPath, [...appArgs(["hub"]), "--data", join(root, box), ...args], {
     cwd: checkout,
     env,
     stdio: ["ignore", "pipe", "pipe"],

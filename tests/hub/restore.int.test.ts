@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
 import { type ContextModel, decodeCommit, MemoryTables, subjects } from "@connect-hub/domain/kernel";
@@ -14,6 +13,7 @@ import { contexts, type LaneId } from "@connect-hub/domain/values";
 import { commandSender, listLanes, openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { foldLane } from "@connect-hub/projections";
+import { appArgs } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { withBackupSources, withRestoreTarget } from "../../apps/hub/backup/boxParts.ts";
@@ -216,8 +216,7 @@ describe("apps that are frozen while their box is restored", () => {
   });
 
   async function startProcess(app: string, port = "0"): Promise<ChildProcess> {
-    const main = fileURLToPath(new URL(`../../apps/${app}/main.ts`, import.meta.url));
-    const child = spawn(process.execPath, ["--import", "tsx", main], {
+    const child = spawn(process.execPath, appArgs([app]), {
       env: { ...process.env, ...it.box.env, HUB_LOG_LEVEL: "fatal", HUB_PORT: port },
       stdio: ["ignore", "inherit", "ignore", "ipc"],
     });

@@ -2,13 +2,11 @@ import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openPool } from "@connect-hub/postgres";
-import { identifyProcess, waitFor } from "@connect-hub/runtime";
+import { appArgs, checkout, identifyProcess, waitFor } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readConnections } from "../../apps/hub/box/connections.ts";
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const person = { email: "anna@example.org", password: "a long enough password", name: "Anna" };
 let folder: string;
 
@@ -24,7 +22,7 @@ afterAll(async () => {
 
 /** Runs `hub` on this test's data folder. */
 function hub(...args: readonly string[]): Promise<{ code: number | null; stdout: string }> {
-  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", "--data", folder, ...args], {
+  const child = spawn(process.execPath, [...appArgs(["hub"]), "--data", folder, ...args], {
     cwd: checkout,
     env: { ...process.env, HUB_PORT: "0", HUB_NATS_PORT: "0", HUB_POSTGRES_PORT: "0", HUB_VALKEY_PORT: "0" },
     stdio: ["ignore", "pipe", "inherit"],

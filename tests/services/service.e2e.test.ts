@@ -2,16 +2,15 @@ import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { connectEvents, type Events, type ServiceEvent } from "@connect-hub/events";
 import { connectNats, listLanes, type NatsLink } from "@connect-hub/jetstream";
+import { appArgs, checkout } from "@connect-hub/runtime";
 import { type Client, connect, register, signIn } from "@connect-hub/sdk";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { exitCodes } from "../../apps/hub/exitCodes.ts";
 import { runHub } from "../support/runHub.ts";
 
-const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const within = { timeout: 20_000, interval: 20 };
 const connected: Events[] = [];
 let dataDir: string;
@@ -36,7 +35,7 @@ afterAll(async () => {
 });
 
 function hubProcess(...args: readonly string[]): Promise<number | null> {
-  const child = spawn(process.execPath, ["--import", "tsx", "apps/hub/main.ts", "--data", dataDir, ...args], {
+  const child = spawn(process.execPath, [...appArgs(["hub"]), "--data", dataDir, ...args], {
     cwd: checkout,
     env: { ...process.env, HUB_PORT: "0", HUB_NATS_PORT: "0", HUB_POSTGRES_PORT: "0", HUB_VALKEY_PORT: "0" },
     stdio: "ignore",

@@ -13,7 +13,7 @@ import { catchUpProblem, waitCaughtUp } from "../catchUp.ts";
 import type { CommandContext } from "../cli.ts";
 import { digestNow } from "../commands/digest.ts";
 import { startDetached } from "../commands/up.ts";
-import { checkout, type HubConfig } from "../config.ts";
+import type { HubConfig } from "../config.ts";
 import { inBytes } from "../inBytes.ts";
 import { withLanes } from "../lanes.ts";
 import { withReadTables } from "../readTables.ts";
@@ -170,13 +170,10 @@ async function fillTables(
 ): Promise<string | null> {
   say("Filling the tables …");
   const projector = { name: "projector", apps: ["projector"] as const };
-  const appsFolder = join(checkout, "apps");
   const apps = await startAppProcesses({
     processes: [projector],
     connections,
     folder,
-    appsFolder,
-    checkout,
     onChange: () => {},
     signal,
   });

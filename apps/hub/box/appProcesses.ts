@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import {
   type AppStarted,
+  appArgs,
   assertPortFree,
+  checkout,
   type DataFolder,
   endLeftover,
   freePort,
@@ -17,10 +19,8 @@ export interface AppProcessesOptions {
   readonly processes: readonly AppProcess[];
   readonly connections: Connections;
   readonly folder: DataFolder;
-  /** Holds a folder with a `main.ts` for each app. */
-  readonly appsFolder: string;
-  /** Where `tsx` is found. */
-  readonly checkout: string;
+  /** Holds a `.js` file for each app; default: the bundle. */
+  readonly appsFolder?: string | undefined;
   readonly onChange: () => void;
   /** Calls the start off. */
   readonly signal: AbortSignal;
@@ -75,14 +75,12 @@ export async function startAppProcesses(options: AppProcessesOptions): Promise<A
 }
 
 function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<SupervisedProcess> {
-  const { folder, connections, appsFolder, checkout } = options;
-  const mains = plan.apps.map((app) => join(appsFolder, app, "main.ts"));
-  const [main = "", ...others] = mains;
+  const { folder, connections, appsFolder } = options;
   return superviseProcess(
     {
       name: plan.name,
       command: process.execPath,
-      args: [...nodeFlags(plan), "--import", "tsx", ...others.flatMap((path) => ["--import", path]), main],
+      args: [...nodeFlags(plan), ...appArgs(plan.apps, appsFolder)],
       env: { ...definedOnly(process.env), ...appEnvironment(plan.apps, connections, folder.path) },
       cwd: checkout,
       logFile: join(folder.logs, `${plan.name}.log`),

@@ -11,8 +11,6 @@ import type { Connections } from "./connections.ts";
 
 export interface FillOptions {
   readonly folder: DataFolder;
-  readonly appsFolder: string;
-  readonly checkout: string;
   readonly signal: AbortSignal;
   onProgress(message: string): void;
 }
@@ -31,9 +29,9 @@ export async function fillStrangeTables(connections: Connections, options: FillO
     options.onProgress(
       `The read tables (${names}) are of another version of the code: filling new ones from the log …`,
     );
-    const { folder, appsFolder, checkout, signal } = options;
+    const { folder, signal } = options;
     const processes = [{ name: "projector", apps: ["projector"] as const }];
-    const parts = { connections, folder, appsFolder, checkout, signal, onChange: () => {} };
+    const parts = { connections, folder, signal, onChange: () => {} };
     const apps = await startAppProcesses({ ...parts, processes });
     try {
       await fill(connections, strange, options);

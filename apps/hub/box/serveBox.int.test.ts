@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { identifyProcess, isRunning, waitFor } from "@connect-hub/runtime";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type HubConfig, readConfig } from "../config.ts";
 import { type BoxState, isSupervised, readBoxState } from "./boxState.ts";
@@ -15,26 +16,35 @@ const runtime = fileURLToPath(import.meta.resolve("@connect-hub/runtime/app"));
 let root: string;
 let appsFolder: string;
 
-beforeAll(() => {
+beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "connect-hub-box-"));
   // As root, PostgreSQL runs as an account that must get through.
   chmodSync(root, 0o711);
+  // So that the bundles are modules, as those of the checkout.
+  writeFileSync(join(root, "package.json"), '{"type": "module"}');
   appsFolder = join(root, "apps");
   // Stand-ins of a few lines: what is tested here is the supervision alone.
   const port = "Number(process.env.HUB_PORT)";
   const door = `const s = createServer((q, r) => r.end("ready")); await new Promise((go) => s.listen(${port}, "127.0.0.1", go));`;
-  standIn("edge", `${door} return { close: async () => { s.closeAllConnections(); s.close(); } };`);
+  writeStandIn("edge", `${door} return { close: async () => { s.closeAllConnections(); s.close(); } };`);
   for (const name of ["commands", "projector", "placement"]) {
-    standIn(name, "const t = setInterval(() => {}, 1000); return { close: async () => clearInterval(t) };");
+    writeStandIn(name, "const t = setInterval(() => {}, 1000); return { close: async () => clearInterval(t) };");
   }
+  await build({
+    entryPoints: [join(root, "*.ts")],
+    outdir: appsFolder,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    banner: { js: 'import { createRequire as from } from "node:module"; const require = from(import.meta.url);' },
+  });
 });
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function standIn(name: string, body: string): void {
-  mkdirSync(join(appsFolder, name), { recursive: true });
+function writeStandIn(name: string, body: string): void {
   writeFileSync(
-    join(appsFolder, name, "main.ts"),
+    join(root, `${name}.ts`),
     `import { createServer } from "node:http";
      import { runApp } from ${JSON.stringify(runtime)};
      runApp("${name}", async () => { ${body} });`,
@@ -121,8 +131,8 @@ describe("a box", () => {
 
   test("tells of an app that can't start by the end of its log, and stops the rest", async () => {
     const broken = join(root, "broken");
-    mkdirSync(join(broken, "projector"), { recursive: true });
-    writeFileSync(join(broken, "projector/main.ts"), 'throw new Error("broken on purpose");');
+    mkdirSync(broken);
+    writeFileSync(join(broken, "projector.js"), 'throw new Error("broken on purpose");');
     const starting = serveBox(configOf("one", { HUB_PROCESSES: "projector" }), { ...quiet, appsFolder: broken });
     await expect(starting).rejects.toMatchObject({
       code: "ServerFailed",

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import {
   type BoxServers,
   type DataFolder,
@@ -11,7 +10,7 @@ import {
   startServers,
   waitFor,
 } from "@connect-hub/runtime";
-import { checkout, type HubConfig } from "../config.ts";
+import type { HubConfig } from "../config.ts";
 import { type AppProcess, doorProcess } from "./appProcess.ts";
 import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
@@ -24,7 +23,7 @@ export interface ServeBoxOptions {
   readonly onProgress: (message: string) => void;
   /** When it fires during the start, what was started is stopped and `serveBox` throws. */
   readonly signal: AbortSignal;
-  /** Default: `apps` of the checkout. */
+  /** Holds a `.js` file for each app; default: the bundle. */
   readonly appsFolder?: string;
   readonly migrate?: (connections: Connections, onProgress: (message: string) => void) => Promise<void>;
 }
@@ -96,12 +95,12 @@ class Box implements ServingBox {
     writeConnections(this.#folder.path, this.#connections);
     await (options.migrate ?? migrate)(this.#connections, onProgress);
     signal.throwIfAborted();
-    const appsFolder = options.appsFolder ?? join(checkout, "apps");
     if (options.migrate === undefined && processes.some(({ apps }) => apps.includes("projector")))
-      await fillStrangeTables(this.#connections, { folder: this.#folder, appsFolder, checkout, signal, onProgress });
+      await fillStrangeTables(this.#connections, { folder: this.#folder, signal, onProgress });
     signal.throwIfAborted();
     onProgress(`Starting ${processes.map(({ name }) => name).join(", ")} …`);
-    const parts = { connections: this.#connections, folder: this.#folder, appsFolder, checkout, onChange, signal };
+    const { appsFolder } = options;
+    const parts = { connections: this.#connections, folder: this.#folder, appsFolder, onChange, signal };
     this.#apps = await startAppProcesses({ ...parts, processes });
     this.#startMore = (plan) => startAppProcesses({ ...parts, processes: [plan] });
     await this.lookAtServices();

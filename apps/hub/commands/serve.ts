@@ -1,3 +1,4 @@
+import { keepBundle } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { assertNoRestore } from "../backup/restoreMarker.ts";
 import type { ServingBox } from "../box/serveBox.ts";
@@ -12,6 +13,7 @@ export function registerServe(program: Command, context: CommandContext): void {
       const config = context.config();
       assertNoRestore(config.dataDir);
       const stop = stopSignal();
+      keepBundle();
       let serving: ServingBox | undefined;
       // `hub service add` says so; without somebody who listens the signal would end this process.
       process.on("SIGUSR2", () => {

@@ -1,13 +1,11 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { openDataFolder, ownerOf, waitFor } from "@connect-hub/runtime";
+import { appArgs, checkout, openDataFolder, ownerOf, waitFor } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { assertNoRestore } from "../backup/restoreMarker.ts";
 import { type BoxState, readBoxState } from "../box/boxState.ts";
 import type { CommandContext } from "../cli.ts";
-import { checkout } from "../config.ts";
 import { welcome } from "./serve.ts";
 
 // The first start may have to fetch servers over a slow line.
@@ -39,8 +37,7 @@ export async function startDetached(dataDir: string, log: string): Promise<BoxSt
   mkdirSync(join(dataDir, "logs"), { recursive: true });
   const from = statSync(log, { throwIfNoEntry: false })?.size ?? 0;
   const output = openSync(log, "a", 0o600);
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", main, "--data", dataDir, "serve"], {
+  const child = spawn(process.execPath, [...appArgs(["hub"]), "--data", dataDir, "serve"], {
     cwd: checkout,
     detached: true,
     stdio: ["ignore", output, output],

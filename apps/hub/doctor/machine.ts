@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkout } from "@connect-hub/runtime";
 import { nativeCrypto } from "@connect-hub/ssh";
-import { checkout } from "../config.ts";
 import { examine, type Finding, fail, ok, warn } from "./finding.ts";
 
 const installAgain = "Remove node_modules in the checkout and start again: npm start";
