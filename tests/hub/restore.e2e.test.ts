@@ -79,7 +79,7 @@ function run(box: string, args: readonly string[], killAt?: string) {
 
 async function hubJson(box: string, ...args: readonly string[]) {
   const { code, stdout, stderr } = await hub(box, ...args, "--json");
-  expect(code, stderr).toBe(exitCodes.done);
+  expect(code, stderr + stdout).toBe(exitCodes.done);
   return JSON.parse(stdout);
 }
 
