@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -98,6 +98,16 @@ onNats((nats) => {
     const file = (await past())[0]?.file ?? "";
     const firstOf = (one: Lane) => one.read(1, new AbortController().signal)[Symbol.asyncIterator]().next();
     const there = readdirSync(archiveDir).length;
+    // A word that changed keeps every record and every place; who reads from the middle on sees no hash of the one before.
+    const bytes = readFileSync(file);
+    writeFileSync(file, Buffer.from(bytes.toString("latin1").replaceAll('"writer":"w"', '"writer":"v"'), "latin1"));
+    await expect(lane.readAt(3)).rejects.toThrow(/have changed.*HUB_ARCHIVE_DIR/);
+    await expect(firstOf(lane)).rejects.toThrow(ArchiveUnsound);
+    writeFileSync(file, bytes);
+    expect(JSON.parse(Buffer.from((await lane.readAt(3))?.bytes ?? []).toString())).toMatchObject({
+      n: 3,
+      writer: "w",
+    });
     truncateSync(file, 100);
     await expect(firstOf(lane)).rejects.toThrow(ArchiveUnsound);
     await expect(lane.readAt(3)).rejects.toThrow(file);

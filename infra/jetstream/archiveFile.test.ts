@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoredCommit } from "@connect-hub/domain/kernel";
 import { golden } from "@connect-hub/domain/testing";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { commitInFile, readArchiveFile, writeArchiveFile } from "./archiveFile.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "connect-hub-archive-"));
@@ -34,6 +35,22 @@ test("it is read from any commit on, and one by one", async () => {
     );
     expect(Buffer.from(await commitInFile(folder, file, range, from)).toString()).toBe(texts[from - 7]);
   }
+});
+
+test("the folders that were made for it are durable with it, up to the first that was there", async () => {
+  const made = join(folder, "a", "b");
+  const inodes = [made, join(folder, "a"), folder];
+  const handle = await open(folder, "r");
+  const synced: number[] = [];
+  const sync = vi.spyOn(Object.getPrototypeOf(handle), "sync").mockImplementation(async function (this: FileHandle) {
+    synced.push((await this.stat()).ino);
+  });
+  await handle.close();
+  // As the command does that looks for room on the disk before.
+  mkdirSync(made, { recursive: true });
+  await writeArchiveFile(made, "deep.commits", batches(commitsOf(["a"])));
+  sync.mockRestore();
+  expect(synced).toEqual(expect.arrayContaining(inodes.map((path) => statSync(path).ino)));
 });
 
 test("one that breaks off leaves nothing, and what is there already stays until the new one is whole", async () => {

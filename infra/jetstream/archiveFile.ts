@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { BrokenRecords, decodeRecords, encodeRecord, type StoredCommit } from "@connect-hub/domain/kernel";
 import { ArchiveUnsound } from "./errors.ts";
@@ -46,7 +46,7 @@ export async function writeArchiveFile(
     const there = await hashOfFile(partial);
     if (there !== written.sha256) throw new ArchiveUnsound(partial, "what was read back is not what was written");
     await rename(partial, join(folder, name));
-    await syncFolder(folder);
+    await syncUpwards(folder);
     return { name, ...written };
   } catch (error) {
     await rm(partial, { force: true });
@@ -130,10 +130,29 @@ export async function archiveFileFault(folder: string, file: ArchiveFile): Promi
   return found.size === file.size ? undefined : `${found.size} bytes instead of ${file.size}`;
 }
 
+/** Reads a whole file and throws `ArchiveUnsound` when it is not the one that was written, byte for byte; and when `signal` aborts. */
+export async function assertWhole(
+  folder: string,
+  { name, size, sha256 }: ArchiveFile,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = join(folder, name);
+  try {
+    const found = await stat(path);
+    if (found.size !== size) throw new ArchiveUnsound(path, `it has ${found.size} bytes instead of ${size}`);
+    if ((await hashOfFile(path, signal)) !== sha256) throw new ArchiveUnsound(path, "its bytes have changed (SHA-256)");
+  } catch (cause) {
+    throw explained(cause, path);
+  }
+}
+
 /** SHA-256 (hex) of a file's bytes. */
-async function hashOfFile(path: string): Promise<string> {
+async function hashOfFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for await (const bytes of createReadStream(path, { highWaterMark: readBytes })) hash.update(bytes);
+  for await (const bytes of createReadStream(path, { highWaterMark: readBytes })) {
+    signal?.throwIfAborted();
+    hash.update(bytes);
+  }
   return hash.digest("hex");
 }
 
@@ -168,7 +187,13 @@ function encodeOffset(at: number): Buffer {
   return bytes;
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  await folder.sync().finally(() => folder.close());
+/** A name is durable when the folder that it stands in is. Who made these folders, and when, nobody knows: all are, as far as we may read. */
+async function syncUpwards(path: string): Promise<void> {
+  for (let at = resolve(path); ; at = dirname(at)) {
+    const folder = await open(at, "r").catch((error: unknown) => {
+      if (at === resolve(path)) throw error;
+    });
+    await folder?.sync().finally(() => folder.close());
+    if (at === dirname(at)) return;
+  }
 }

@@ -1,7 +1,7 @@
 import { EpochOver, type StoredCommit, subjects } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
-import { commitInFile, readArchiveFile } from "./archiveFile.ts";
+import { assertWhole, commitInFile, readArchiveFile } from "./archiveFile.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { ArchiveUnsound, hasApiCode, LaneHasHole, LaneUnsound } from "./errors.ts";
 import { type PastPart, readLaneEntry } from "./laneRegistry.ts";
@@ -18,12 +18,16 @@ interface PastOptions {
   readonly bySubject?: true;
 }
 
+type FilePart = Extract<PastPart, { file: object }>;
+
 /** What reads them. */
 export type PastCommits = ReturnType<typeof pastCommits>;
 
 /** The commits of a lane's closed epochs, wherever they lie: a part may move from its stream to a file while it is read. */
 export function pastCommits(link: NatsLink, options: PastOptions) {
   const { id, manager } = options;
+  /** The files that were read whole once and are what was written: who reads from the middle checks no chain. */
+  const whole = new Set<string>();
 
   async function partWith(n: number): Promise<PastPart> {
     const entry = await readLaneEntry(link, options.prefix, id);
@@ -34,16 +38,27 @@ export function pastCommits(link: NatsLink, options: PastOptions) {
   }
 
   function readPart(part: PastPart, from: number, signal: AbortSignal): AsyncIterable<readonly StoredCommit[]> {
-    if ("file" in part) return readArchiveFile(folderOf(part.file.name), part.file, part, from);
+    if ("file" in part) return readFile(part, from, signal);
     const onlySubject = subjects(options.prefix).log(id, part.epoch);
     const target = { lane: id, epoch: part.epoch, stream: part.stream, manager, isOver: async () => true };
     if (options.bySubject) return readLane(link, { ...target, onlySubject }, from, signal);
     return readLane(link, target, from, signal);
   }
 
-  function folderOf(name: string): string {
-    if (options.archiveDir !== undefined) return options.archiveDir;
-    throw new ArchiveUnsound(name, "this process was not told where the archive is");
+  async function* readFile(part: FilePart, from: number, signal: AbortSignal) {
+    const folder = await folderOf(part, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (folder !== undefined) yield* readArchiveFile(folder, part.file, part, from);
+  }
+
+  /** The folder of a file that was found whole since the lane was opened. */
+  async function folderOf({ file }: FilePart, signal?: AbortSignal): Promise<string> {
+    const { archiveDir } = options;
+    if (archiveDir === undefined) throw new ArchiveUnsound(file.name, "this process was not told where the archive is");
+    if (!whole.has(file.name)) await assertWhole(archiveDir, file, signal);
+    whole.add(file.name);
+    return archiveDir;
   }
 
   /** A part whose stream is gone; it was moved to a file before that, or is lost. */
@@ -72,7 +87,7 @@ export function pastCommits(link: NatsLink, options: PastOptions) {
   async function readAt(n: number): Promise<{ readonly bytes: Uint8Array } | undefined> {
     if (n < 1) return undefined;
     const part = await partWith(n);
-    if ("file" in part) return { bytes: await commitInFile(folderOf(part.file.name), part.file, part, n) };
+    if ("file" in part) return { bytes: await commitInFile(await folderOf(part), part.file, part, n) };
     try {
       const message = await manager.streams.getMessage(part.stream, { seq: n });
       return message === null ? undefined : { bytes: message.data };
