@@ -15,7 +15,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { onNats } from "../../tests/setup/onNats.ts";
 import { archivePast, archiveSteps, pastOf } from "./archivePast.ts";
-import { closeEpoch, closeSteps } from "./closeEpoch.ts";
+import { closeEpoch, closeSteps, finishClosing } from "./closeEpoch.ts";
 import { connectNats, type NatsLink } from "./connectNats.ts";
 import { ArchiveUnsound } from "./errors.ts";
 import { enterEpoch, openNextEpoch } from "./nextEpoch.ts";
@@ -140,6 +140,25 @@ onNats((nats) => {
     await restored.append(new Uint8Array(1), 4);
     expect((await reading.next()).value).toMatchObject([{ n: 5 }]);
     await reading.return?.(undefined);
+  });
+
+  test("a lane that was closed by one that did no more goes on when others finish it, several at once", async () => {
+    const { open, options, lane } = await filledLane(3);
+    const finish = (afterMs: number) => finishClosing(link, link, { ...options, afterMs });
+    expect(await finish(0)).toBeUndefined();
+    const step = (name: string) => {
+      if (name === "make stream") throw new Error("died");
+    };
+    await expect(closeEpoch(link, link, { ...options, step })).rejects.toThrow("died");
+    // One that is at it needs a moment.
+    expect(await finish(60_000)).toBeUndefined();
+    const [one, other] = await Promise.all([finish(0), finish(0)]);
+    const next = await open();
+    expect([one, other]).toEqual([{ epoch: next.epoch, first: 5 }, one]);
+    expect(next.past).toEqual([{ epoch: lane.epoch, last: 4 }]);
+    expect(await finish(0)).toBeUndefined();
+    await fill(next, 2);
+    await assertWhole(next, 7);
   });
 
   test("broken off before any step, it is finished by the next attempt, and no commit is lost", async () => {

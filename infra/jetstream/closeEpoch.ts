@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  appendSurely,
   closedFor,
   decodeCommit,
   encodeEpochBegan,
@@ -44,25 +45,56 @@ export interface CloseEpochOptions {
 
 /**
  * Closes a lane's present epoch and has the lane go on in a stream that begins after it; the closed one is read as before. Its writers,
- * edges and projectors begin anew, which takes them a moment. When it broke off it is finished by calling it again: until then
- * nobody can write to the lane. `admin` may make streams, `writer` may append. Throws `LaneNotFound`, `LaneUnsound`, `LogUnavailable`.
+ * edges and projectors begin anew, which takes them a moment. When it broke off it is finished by calling it again, or by `finishClosing`:
+ * until then nobody can write to the lane. `admin` may make streams, `writer` may append. Throws `LaneNotFound`, `LaneUnsound`,
+ * `LogUnavailable`.
  */
-export async function closeEpoch(
+export async function closeEpoch(admin: NatsLink, writer: NatsLink, options: CloseEpochOptions): Promise<NewEpoch> {
+  const { prefix, lane: id, step } = options;
+  const was = await readLaneEntry(admin, prefix, id);
+  const lane = await openLane(admin, { prefix, id });
+  const end = await endOf(lane);
+  if (isClosed(end)) return goOn(admin, writer, { ...options, was, end });
+  if (end === undefined) throw new LogUnavailable(`${id} has no commit yet: there is nothing to close.`);
+  const next = randomBytes(16).toString("hex");
+  await assertRoom(admin, { ...options, epoch: next });
+  const { append } = await openLane(writer, { prefix, id });
+  await step?.("close");
+  const closed = await close({ ...lane, append }, end, { next, signal: options.signal });
+  return goOn(admin, writer, { ...options, was, end: closed });
+}
+
+/**
+ * Has a lane go on whose epoch was closed at least `afterMs` ago by one that did no more, for whatever reason; undefined when there is
+ * nothing to do. Harmless beside one that is at it. Throws as `closeEpoch` does.
+ */
+export async function finishClosing(
   admin: NatsLink,
   writer: NatsLink,
-  options: CloseEpochOptions,
-): Promise<{ readonly epoch: string; readonly first: number }> {
-  const { prefix, lane: id, replicas, step = () => {} } = options;
+  options: CloseEpochOptions & { readonly afterMs: number },
+): Promise<NewEpoch | undefined> {
+  const { prefix, lane: id, afterMs } = options;
   const was = await readLaneEntry(admin, prefix, id);
-  const lane = await openLane(writer, { prefix, id });
-  let end = await endOf(lane);
-  if (end === undefined || end.next === undefined) {
-    const next = randomBytes(16).toString("hex");
-    await assertRoom(admin, { ...options, epoch: next });
-    await step("close");
-    end = await close(lane, end, next, options.signal);
-  }
-  const { n: last, next: epoch = "" } = end;
+  const lane = await openLane(admin, { prefix, id });
+  const end = await endOf(lane);
+  if (!isClosed(end) || (await lane.time()) - end.atMs < afterMs) return undefined;
+  return goOn(admin, writer, { ...options, was, end });
+}
+
+/** The epoch that a lane is in now, and its first number. */
+interface NewEpoch {
+  readonly epoch: string;
+  readonly first: number;
+}
+
+/** All steps after the commit that closes the epoch; each may have been done already. */
+async function goOn(
+  admin: NatsLink,
+  writer: NatsLink,
+  options: CloseEpochOptions & { readonly was: LaneEntry; readonly end: Closed },
+): Promise<NewEpoch> {
+  const { prefix, lane: id, replicas, was, end, step = () => {} } = options;
+  const { n: last, next: epoch } = end;
   const first = last + 1;
   await step("make stream");
   const stream = await openNextEpoch(admin, writer, { ...narrow(options), epoch, first });
@@ -75,7 +107,9 @@ export async function closeEpoch(
   const past = [...(was.past ?? []), { epoch: was.epoch, first: was.first ?? 1, last, stream: was.stream }];
   const entry: LaneEntry = { epoch, stream: subjects(prefix).logStream(id, epoch), first, past };
   const registry = await createRegistry(admin, prefix, replicas);
-  if (!(await changeLane(registry, id, was, entry))) throw new LogUnavailable(`${id} was archived by somebody else.`);
+  const isChanged = await changeLane(registry, id, was, entry);
+  if (!isChanged && (await readLaneEntry(admin, prefix, id)).epoch !== epoch)
+    throw new LogUnavailable(`${id} was archived by somebody else.`);
   await step("seal");
   await sealStream(admin, was.stream);
   await step("set reserve");
@@ -93,6 +127,11 @@ interface End {
   /** The epoch that the lane goes on in, if it closes its own. */
   readonly next: string | undefined;
 }
+type Closed = End & { readonly next: string };
+
+function isClosed(end: End | undefined): end is Closed {
+  return end?.next !== undefined;
+}
 
 async function endOf(lane: Lane): Promise<End | undefined> {
   for (;;) {
@@ -109,20 +148,27 @@ function endAt({ n, bytes }: StoredCommit): End {
 
 /**
  * Appends the commit that closes the epoch. Against a writer that goes on appending, each try is made at the moment in which a commit
- * of that one is read.
+ * of that one is read. What was sent is never given up while it is unclear: it would close the lane when nobody goes on with it.
  */
-async function close(lane: Lane, from: End | undefined, next: string, signal: AbortSignal): Promise<End> {
-  if (from === undefined) throw new LogUnavailable(`${lane.id} has no commit yet: there is nothing to close.`);
+async function close(
+  lane: Lane,
+  from: End,
+  { next, signal }: { readonly next: string; readonly signal: AbortSignal },
+): Promise<Closed> {
+  const giveUpAt = performance.now() + closeMs;
   const giveUp = AbortSignal.any([signal, AbortSignal.timeout(closeMs)]);
   for await (const batch of lane.read(from.n, giveUp)) {
     const last = batch.at(-1);
     if (last === undefined) continue;
     const end = endAt(last);
-    if (end.next !== undefined) return end;
+    if (isClosed(end)) return end;
+    const n = end.n + 1;
     const nowMs = Math.max(Date.now(), end.atMs);
     const bytes = encodeEpochClosed({ ...end, lane: lane.id, epoch: lane.epoch, nowMs }, next, randomBytes(16));
-    await lane.append(bytes, end.n);
-    // Stored or not: what is read next says so.
+    const outcome = await appendSurely(lane, bytes, n, { signal, leftMs: () => giveUpAt - performance.now() });
+    if (outcome === "stored") return { ...endAt({ n, bytes }), next };
+    if (outcome !== "lost")
+      throw new LogUnavailable(`${lane.id} could not be closed: its log said ${outcome.refused}.`);
   }
   signal.throwIfAborted();
   throw new LogUnavailable(`${lane.id} could not be closed in ${closeMs / 1000} s.`);

@@ -6,7 +6,7 @@ export {
   pastOf,
 } from "./archivePast.ts";
 export { checkLane } from "./checkLane.ts";
-export { type CloseStep, closeEpoch } from "./closeEpoch.ts";
+export { type CloseStep, closeEpoch, finishClosing } from "./closeEpoch.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export { askDoor, type DoorAnswerer, serveDoor } from "./doorCalls.ts";

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { appendSurely, type Lane } from "@connect-hub/domain/kernel";
+import { appendSurely, decodeCommit, encodeCommit, type Lane } from "@connect-hub/domain/kernel";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { type HeldLine, heldLine } from "../../tests/support/heldLine.ts";
+import { type CloseStep, closeEpoch } from "./closeEpoch.ts";
 import { connectNats, type NatsLink } from "./connectNats.ts";
 import { openLane } from "./openLane.ts";
 import { provisionLanes } from "./provisionLanes.ts";
@@ -12,6 +13,7 @@ let held: NatsLink;
 /** The same lane, by the line and without it. */
 let lane: Lane;
 let other: Lane;
+let prefix: string;
 beforeAll(async () => {
   direct = await connectNats({ url: inject("natsUrl"), name: "direct" });
 });
@@ -19,7 +21,7 @@ afterAll(() => direct.close());
 beforeEach(async () => {
   line = await heldLine(inject("natsUrl"));
   held = await connectNats({ url: line.url, name: "held" });
-  const prefix = `t${randomBytes(6).toString("hex")}-`;
+  prefix = `t${randomBytes(6).toString("hex")}-`;
   await provisionLanes(direct, { prefix, lanes: ["rooms.0"], replicas: 1, maxBytes: 1024 ** 2 });
   lane = await openLane(held, { prefix, id: "rooms.0" });
   other = await openLane(direct, { prefix, id: "rooms.0" });
@@ -85,5 +87,20 @@ describe("an append whose answer did not come", () => {
     await vi.waitFor(() => expect(held.connected).toBe(false));
     expect(await appendSurely(lane, mine, 1, { signal, leftMs: () => 100 })).toEqual({ refused: "away" });
     expect(await other.lastNumber()).toBe(0);
+  });
+
+  test("and that closes an epoch is never given up: it would close the lane when nobody goes on with it", async () => {
+    const head = { lane: other.id, epoch: other.epoch, n: 1, term: 1, writer: "w", prevHash: "" };
+    await other.append(encodeCommit({ ...head, at: new Date().toISOString() }, []), 0);
+    const options = { prefix, lane: other.id, replicas: 1, maxBytes: 1024 ** 2, signal };
+    const step = (name: CloseStep) => name === "close" && line.hold("up");
+    const closing = closeEpoch(direct, held, { ...options, step: (name) => void step(name) });
+    await vi.waitFor(() => expect(line.keeps("EpochClosed")).toBe(true));
+    line.cut();
+    const { first } = await closing;
+    line.release();
+    const next = await openLane(held, { prefix, id: other.id });
+    const began = decodeCommit((await next.readAt(3))?.bytes ?? new Uint8Array());
+    expect([first, began.epoch, await next.lastNumber()]).toEqual([3, next.epoch, 3]);
   });
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readCommandsConfig, startCommands } from "@connect-hub/commands";
 import { pause } from "@connect-hub/domain/kernel";
 import { readEdgeConfig, startEdge } from "@connect-hub/edge";
+import { closeEpoch, openLane } from "@connect-hub/jetstream";
 import { readProjectorConfig, startProjectors } from "@connect-hub/projector";
 import { freePort } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
@@ -11,11 +12,13 @@ import { withBackupSources } from "../../apps/hub/backup/boxParts.ts";
 import { checkBackup } from "../../apps/hub/backup/checkBackup.ts";
 import { takeBackup } from "../../apps/hub/backup/takeBackup.ts";
 import { readConnections, writeConnections } from "../../apps/hub/box/connections.ts";
+import { finishClosedLanes } from "../../apps/hub/box/finishClosedLanes.ts";
 import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
 import { runHub } from "../support/runHub.ts";
 
 let chat: ChatUnderTest;
 let dataDir: string;
+let url = "";
 let stopping = false;
 let stop: () => void = () => undefined;
 const stopped = new Promise<void>((resolve) => {
@@ -78,7 +81,7 @@ test("a box whose log is archived under its people goes on, loses nothing, and r
   await keep("commands", () => startCommands(readCommandsConfig(env)));
   await keep("projector", () => startProjectors(readProjectorConfig(env)));
   await keep("edge", () => startEdge(readEdgeConfig(env)));
-  const url = `http://127.0.0.1:${env.HUB_PORT}`;
+  url = `http://127.0.0.1:${env.HUB_PORT}`;
   await vi.waitFor(async () => expect((await fetch(`${url}/ready`)).status).toBe(200), 15_000);
   const ada = await chat.person({ url } as StartedEdge, "ada");
   const a = ada.connect();
@@ -127,3 +130,22 @@ test("a box whose log is archived under its people goes on, loses nothing, and r
   const { manifest } = await checkBackup(backup, { signal });
   expect(manifest.lanes.find(({ lane }) => lane === "rooms.0")?.n).toBeGreaterThan(said.length / 4);
 }, 120_000);
+
+test("a lane whose archive died when it had closed it is written to again, without anybody's doing", async () => {
+  const connections = readConnections(dataDir);
+  const { prefix, laneBytes: maxBytes } = connections;
+  const { signal } = new AbortController();
+  const step = (name: string) => {
+    if (name === "make stream") throw new Error("died");
+  };
+  const options = { prefix, lane: "rooms.0", replicas: 1, maxBytes, signal, step } as const;
+  const { link } = chat.box;
+  const { client } = (await chat.person({ url } as StartedEdge, "eve")).connect();
+  const finishing = await finishClosedLanes(connections, { say: vi.fn(), everyMs: 50, afterMs: 100 });
+  await expect(closeEpoch(link, link, options)).rejects.toThrow("died");
+  const { epoch } = await openLane(link, { prefix, id: "rooms.0" });
+  const isOver = async () => expect((await openLane(link, { prefix, id: "rooms.0" })).epoch).not.toBe(epoch);
+  await vi.waitFor(isOver, 5_000);
+  await finishing.close();
+  expect(await client.command("createRoom", { name: "Later" })).toMatchObject({ room: expect.any(String) });
+}, 60_000);

@@ -6,6 +6,8 @@ export interface HeldLine {
   readonly url: string;
   /** What goes to the server (`up`), or comes from it (`down`), on the connections that there are, is kept from now on. */
   hold(direction: "up" | "down"): void;
+  /** Whether something with these words is kept on its way to the server. */
+  keeps(words: string): boolean;
   /** Ends the clients' connections. New ones keep nothing; the server does not see the end of those on which something is kept. */
   cut(): void;
   /** What was kept arrives, late as it is. */
@@ -50,6 +52,9 @@ export async function heldLine(url: string): Promise<HeldLine> {
     url: mine.href,
     hold(direction) {
       for (const { holding } of connections) holding.add(direction);
+    },
+    keeps(words) {
+      return [...connections].some(({ kept }) => Buffer.concat(kept.up).includes(words));
     },
     cut() {
       for (const { client } of connections) client.destroy();

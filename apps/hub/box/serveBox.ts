@@ -16,6 +16,7 @@ import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
 import { fillStrangeTables } from "./fillStrangeTables.ts";
+import { finishClosedLanes } from "./finishClosedLanes.ts";
 import { migrate, postgresVersion } from "./migrate.ts";
 
 /** What a box may be given in a test, and who is told what it does. */
@@ -69,6 +70,7 @@ class Box implements ServingBox {
   #startMore: ((plan: AppProcess) => Promise<AppProcesses>) | undefined;
   #door: AppProcesses | undefined;
   #connections: Connections | undefined;
+  #finishing: { close(): Promise<void> } | undefined;
 
   constructor(config: HubConfig, folder: DataFolder) {
     this.#config = config;
@@ -94,6 +96,9 @@ class Box implements ServingBox {
     this.#connections = connectionsOf(this.#servers, this.#config, this.#folder, ports);
     writeConnections(this.#folder.path, this.#connections);
     await (options.migrate ?? migrate)(this.#connections, onProgress);
+    signal.throwIfAborted();
+    if (options.migrate === undefined)
+      this.#finishing = await finishClosedLanes(this.#connections, { say: onProgress });
     signal.throwIfAborted();
     if (options.migrate === undefined && processes.some(({ apps }) => apps.includes("projector")))
       await fillStrangeTables(this.#connections, { folder: this.#folder, signal, onProgress });
@@ -122,6 +127,7 @@ class Box implements ServingBox {
     this.#write();
     await this.#door?.close();
     await this.#apps?.close();
+    await this.#finishing?.close();
     await this.#servers?.close();
   }
 
