@@ -55,7 +55,7 @@ test.each([
 test("three replicas need nats-servers of one's own", () => {
   expect(readConfig({}).natsReplicas).toBe(1);
   expect(() => readConfig({ HUB_NATS_REPLICAS: "3" })).toThrow(/HUB_NATS_URL=nats:/);
-  expect(() => readConfig({ HUB_NATS_REPLICAS: "2" })).toThrow("HUB_NATS_REPLICAS: must be 1 or 3");
+  expect(() => readConfig({ HUB_NATS_REPLICAS: "2" })).toThrow("HUB_NATS_REPLICAS must be 1 or 3");
   expect(readConfig({ HUB_NATS_REPLICAS: "3", HUB_NATS_URL: "nats://a,nats://b,nats://c" }).natsReplicas).toBe(3);
 });
 

@@ -1,6 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { checkout, type NatsLogin, type NatsUser } from "@connect-hub/runtime";
-import { BadSetting } from "@connect-hub/runtime/settings";
+import { BadSetting, readSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { type AppProcess, appNames, parseProcesses } from "./box/appProcess.ts";
 
@@ -97,13 +97,7 @@ export interface HubConfig {
 
 /** Reads the settings from the environment; `data` is the command line's and wins. Throws `BadSetting`. */
 export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
-  // `HUB_X= npm start` means "not set".
-  const parsed = schema.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== "")));
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-    throw new BadSetting(`A setting in the environment can't be used. ${problems.join("; ")}`);
-  }
-  const it = parsed.data;
+  const it = readSettings("the hub", schema, env);
   const folder = data ?? it.HUB_DATA ?? ".hub";
   return {
     // A folder on the command line is meant from where it was typed, one in the environment or by default from the checkout.

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const appModule = fileURLToPath(new URL("./app.ts", import.meta.url));
+const settingsModule = fileURLToPath(new URL("./settings.ts", import.meta.url));
 let folder: string;
 
 beforeAll(() => {
@@ -15,8 +16,10 @@ beforeAll(() => {
     writeFileSync(
       join(folder, `${name}.ts`),
       `import { runApp } from ${JSON.stringify(appModule)};
+       import { BadSetting } from ${JSON.stringify(settingsModule)};
        runApp("${name}", async () => {
          const timer = setInterval(() => {}, 1000);
+         if (process.env.BAD === "${name}") throw new BadSetting("HUB_X must be a number");
          if (process.env.FAIL === "${name}") setImmediate(() => { throw new Error("broken on purpose"); });
          return { close: async () => { clearInterval(timer); console.log("closed ${name}"); } };
        });`,
@@ -48,6 +51,12 @@ describe("two apps in one process", () => {
     const { output, exit } = startBoth({ FAIL: "two" });
     expect(await exit).toBe(1);
     expect(JSON.parse(output())).toMatchObject({ level: 60, name: "process", err: { message: "broken on purpose" } });
+  });
+
+  test("a bad setting is one line, and exits with 2", async () => {
+    const { output, exit } = startBoth({ BAD: "two" });
+    expect(await exit).toBe(2);
+    expect(output()).toBe("HUB_X must be a number\n");
   });
 });
 

@@ -1,4 +1,5 @@
 import { plainError } from "./appLog.ts";
+import { BadSetting } from "./settings.ts";
 
 /** What a started app can be asked: to finish what it has begun and let go of everything. */
 export interface RunningApp {
@@ -28,7 +29,8 @@ let draining = false;
 /**
  * Runs an app as the work of this process, which may hold several: each `main.ts` calls this once. SIGTERM, SIGINT and the end of
  * the process that started this one close all apps, the last one first, and exit with 0. What isn't caught is logged and
- * exits with 1, as does an app that can't start, takes more than 15 s to close, or says that it is over.
+ * exits with 1, as does an app that can't start, takes more than 15 s to close, or says that it is over. A bad setting is said in one
+ * line, and exits with 2.
  */
 export function runApp(name: string, start: () => Promise<RunningApp>): void {
   if (apps.length === 0) watchProcess();
@@ -84,6 +86,10 @@ async function drain(): Promise<void> {
 
 // The same shape as the apps' own log lines; 60 is "fatal".
 function crash(name: string, msg: string, error: unknown): never {
+  if (error instanceof BadSetting) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
   const err = plainError(error);
   process.stderr.write(`${JSON.stringify({ level: 60, time: Date.now(), name, msg, err })}\n`);
   process.exit(1);

@@ -5,9 +5,19 @@ export class BadSetting extends Error {
   override readonly name = "BadSetting";
 }
 
+/** The addresses of nats-servers of one cluster, separated by commas. */
+export const natsUrls = z.string().refine((text) => text.split(",").every(isNatsUrl), {
+  error: "must be like nats://127.0.0.1:4222, several by commas",
+});
+
+function isNatsUrl(text: string): boolean {
+  const address = text.trim();
+  return address !== "" && URL.canParse(address.includes("://") ? address : `nats://${address}`);
+}
+
 /** The settings that every app has: where the log, the tables and the vault are. */
 export const backendSettings = {
-  HUB_NATS_URL: z.string().default("nats://127.0.0.1:7751"),
+  HUB_NATS_URL: natsUrls.default("nats://127.0.0.1:7751"),
   HUB_NATS_USER: z.string().optional(),
   HUB_NATS_PASSWORD: z.string().optional(),
   /** Stands before all names in NATS. */
@@ -34,14 +44,41 @@ export const contentSettings = {
   HUB_PLACEMENT_SECRET: z.string().min(16),
 };
 
-/** The settings of `app` in an environment. Throws `BadSetting`. */
+/** The settings of `app` in an environment, where an empty one is as good as none. Throws `BadSetting`. */
 export function readSettings<S extends z.ZodType>(
   app: string,
   schema: S,
   env: { readonly [name: string]: string | undefined },
 ): z.infer<S> {
-  const parsed = schema.safeParse(env);
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = schema.safeParse(set, { error: (issue) => problemOf(issue) });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new BadSetting(`A setting of ${app} can't be used. ${problems.join("; ")}`);
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+  throw new BadSetting(`A setting of ${app} can't be used: ${problems.join("; ")}.`);
+}
+
+/** What a setting must be, for those whose schema does not say it. */
+function problemOf(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case "invalid_type":
+      if (issue.input === undefined) return "is not set";
+      return issue.inst instanceof z.ZodNumber ? `must be ${numberText(issue.inst)}` : undefined;
+    case "too_small":
+      if (issue.origin === "string") return `must have at least ${issue.minimum} characters`;
+      return `must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
+    case "too_big":
+      return `must be at most ${issue.maximum}`;
+    case "invalid_value":
+      return `must be one of ${issue.values.join(", ")}`;
+    default:
+      return undefined;
+  }
+}
+
+/** The numbers that a schema takes. */
+function numberText({ isInt, minValue, maxValue }: z.ZodNumber): string {
+  const kind = isInt ? "a whole number" : "a number";
+  const from = minValue !== null && minValue > Number.MIN_SAFE_INTEGER ? ` from ${minValue}` : "";
+  const to = maxValue !== null && maxValue < Number.MAX_SAFE_INTEGER ? ` to ${maxValue}` : "";
+  return kind + from + to;
 }
