@@ -1,4 +1,4 @@
-import { readSettings } from "@connect-hub/runtime/settings";
+import { BadSetting, natsUrls, readSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 
 const words = z.string().transform((text) =>
@@ -9,14 +9,14 @@ const words = z.string().transform((text) =>
 );
 
 const schema = z.object({
-  HUB_NATS_URL: z.string().default("nats://127.0.0.1:7751"),
+  HUB_NATS_URL: natsUrls.default("nats://127.0.0.1:7751"),
   /** As `hub service add` said. */
   HUB_NATS_USER: z.string(),
   HUB_NATS_PASSWORD: z.string(),
   HUB_PREFIX: z.string().default(""),
   HUB_LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   /** Where events go: `https://…`, or `http://…` where nobody is in between. */
-  WEBHOOKS_URL: z.url({ protocol: /^https?$/ }),
+  WEBHOOKS_URL: z.url({ protocol: /^https?$/, error: "must be an address like https://example.org/hook" }),
   /** What signs them; the receiver has it too. */
   WEBHOOKS_SECRET: z.string().min(16),
   /** Names of events by commas; all that the service may see if left out. */
@@ -38,7 +38,14 @@ const schema = z.object({
 /** What the webhook sender is told from outside. */
 export type WebhooksConfig = z.infer<typeof schema>;
 
+const sender = "the webhook sender";
+
+/** That a setting turned out to be none: `problem` says why. */
+export function badSetting(name: keyof WebhooksConfig, problem: string): BadSetting {
+  return new BadSetting(`A setting of ${sender} can't be used: ${name} ${problem}`);
+}
+
 /** The settings in `env`. Throws `BadSetting`. */
 export function readWebhooksConfig(env: { readonly [name: string]: string | undefined }): WebhooksConfig {
-  return readSettings("the webhook sender", schema, env);
+  return readSettings(sender, schema, env);
 }

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { ParkedSubject } from "@connect-hub/events";
 import { z } from "zod";
+import { badSetting } from "./config.ts";
 
 const Line = z.union([
   z.object({ dead: z.object({ subject: z.object({ kind: z.string(), id: z.string() }), parkedAt: z.string() }) }),
@@ -12,6 +13,18 @@ type Named = Pick<ParkedSubject, "parkedAt"> & { readonly subject: { readonly ki
 export interface DeadLetters {
   /** Writes down what is new. Throws what the file system answers. */
   note(parked: readonly ParkedSubject[]): void;
+}
+
+/** Throws `BadSetting` when the file can't be written; makes it when it is not there. */
+export function assertWritable(path: string): void {
+  try {
+    append(path, []);
+  } catch (error) {
+    throw badSetting(
+      "WEBHOOKS_DEAD_LETTERS",
+      `is no file that can be written: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
 
 export function deadLetters(path: string): DeadLetters {

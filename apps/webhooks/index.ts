@@ -1,8 +1,8 @@
-import { connectEvents, type Subscription } from "@connect-hub/events";
+import { connectEvents, ServiceError, type Subscription } from "@connect-hub/events";
 import { appLog, untilOver, waitFor } from "@connect-hub/runtime";
-import type { WebhooksConfig } from "./config.ts";
-import { deadLetters } from "./deadLetters.ts";
-import { NotDelivered, send } from "./send.ts";
+import { badSetting, type WebhooksConfig } from "./config.ts";
+import { assertWritable, deadLetters } from "./deadLetters.ts";
+import { assertSendable, NotDelivered, send } from "./send.ts";
 
 export { readWebhooksConfig, type WebhooksConfig } from "./config.ts";
 export { isSignedBy } from "./signature.ts";
@@ -19,7 +19,7 @@ const noteEveryMs = 1_000;
 
 /**
  * Starts to post events, those of one subject one after another. What the receiver does not take is tried again; after that its subject
- * waits, with all that follows, and stands in the file of dead letters. Throws `ServiceError` and `LogUnavailable`.
+ * waits, with all that follows, and stands in the file of dead letters. Throws `BadSetting`, `ServiceError` and `LogUnavailable`.
  */
 export async function startWebhooks(config: WebhooksConfig): Promise<RunningWebhooks> {
   const log = appLog("webhooks", config.HUB_LOG_LEVEL);
@@ -69,10 +69,34 @@ export async function retryDead(config: WebhooksConfig, deadlineMs = 10 * 60_000
   }
 }
 
-async function subscribe(
-  config: WebhooksConfig,
-  onTrouble: (error: unknown) => void,
-): Promise<{ readonly subscription: Subscription; close(): Promise<void> }> {
+/** By which setting somebody asked for what a service does not get. */
+const askedBy: { readonly [code in ServiceError["code"]]?: keyof WebhooksConfig } = {
+  UnknownService: "HUB_NATS_USER",
+  UnknownType: "WEBHOOKS_TYPES",
+  NotAllowed: "WEBHOOKS_TYPES",
+  BadDurable: "WEBHOOKS_DURABLE",
+  InstancesFixed: "WEBHOOKS_INSTANCES",
+};
+
+/** Connects and subscribes. Throws `BadSetting` for settings that ask for what is not to be had. */
+async function subscribe(config: WebhooksConfig, onTrouble: (error: unknown) => void): Promise<Subscribed> {
+  await assertSendable(config.WEBHOOKS_URL);
+  assertWritable(config.WEBHOOKS_DEAD_LETTERS);
+  try {
+    return await trySubscribe(config, onTrouble);
+  } catch (error) {
+    const setting = error instanceof ServiceError ? askedBy[error.code] : undefined;
+    if (setting === undefined || !(error instanceof Error)) throw error;
+    throw badSetting(setting, `asks for what is not to be had: ${error.message}`);
+  }
+}
+
+interface Subscribed {
+  readonly subscription: Subscription;
+  close(): Promise<void>;
+}
+
+async function trySubscribe(config: WebhooksConfig, onTrouble: (error: unknown) => void): Promise<Subscribed> {
   const events = await connectEvents({
     url: config.HUB_NATS_URL,
     user: config.HUB_NATS_USER,

@@ -1,4 +1,5 @@
 import type { ServiceEvent } from "@connect-hub/events";
+import { badSetting } from "./config.ts";
 import { signatureOf } from "./signature.ts";
 
 export interface SendOptions {
@@ -35,6 +36,23 @@ export async function send(event: ServiceEvent, { url, secret, timeoutMs, signal
   const text = `The receiver answered ${status}.`;
   // 408, 425 and 429 say: later. All other 4xx say: never.
   throw status >= 400 && status < 500 && ![408, 425, 429].includes(status) ? new Refused(text) : new NotDelivered(text);
+}
+
+/** Throws `BadSetting` for an address that `fetch` would never send to: with a password in it, or at a port of another protocol. */
+export async function assertSendable(url: string): Promise<void> {
+  const asked = new Error("That would have been sent.");
+  const neverSends = {
+    dispatch(): never {
+      throw asked;
+    },
+  };
+  const options = { method: "POST", dispatcher: neverSends };
+  const cause = await fetch(url, options).catch((error: Error) => error.cause ?? error);
+  if (cause === asked) return;
+  throw badSetting(
+    "WEBHOOKS_URL",
+    "is an address that nothing is ever sent to: it has a password in it, or a port that is kept for something else.",
+  );
 }
 
 async function statusOf(url: string, options: RequestInit): Promise<number> {

@@ -165,5 +165,18 @@ test("what is refused is a dead letter; its room waits, others go on, and --retr
 
 test("a setting that is none is named", () => {
   expect(() => readWebhooksConfig({})).toThrow(/HUB_NATS_USER.*WEBHOOKS_URL.*WEBHOOKS_SECRET/);
-  expect(() => config("ftp://somewhere", "x")).toThrow(/WEBHOOKS_URL/);
+  expect(() => config("ftp://somewhere", "x")).toThrow("WEBHOOKS_URL must be an address like https://example.org/hook");
+  expect(() => config("http://a", "x", { HUB_NATS_URL: "nats://:" })).toThrow("HUB_NATS_URL must be like nats://");
+  expect(() => config("http://a", "x", { WEBHOOKS_ATTEMPTS: "0" })).toThrow("WEBHOOKS_ATTEMPTS must be at least 1");
+});
+
+test.each([
+  ["a port that nothing is sent to", "WEBHOOKS_URL", { WEBHOOKS_URL: "http://127.0.0.1:1/hook" }],
+  ["a password in the address", "WEBHOOKS_URL", { WEBHOOKS_URL: "http://ann:secret@127.0.0.1:8080/hook" }],
+  ["a type that there is not", "WEBHOOKS_TYPES", { WEBHOOKS_TYPES: "RoomPainted" }],
+  ["a user of nobody", "HUB_NATS_USER", { HUB_NATS_USER: "hub" }],
+  ["a folder for the dead letters", "WEBHOOKS_DEAD_LETTERS", { WEBHOOKS_DEAD_LETTERS: folder }],
+])("%s is a bad setting before anything is sent", async (_, name, more) => {
+  const refused = startWebhooks(config("http://127.0.0.1:8080/hook", "bad", more));
+  await expect(refused).rejects.toThrow(new RegExp(`^A setting of the webhook sender can't be used: ${name} `));
 });
