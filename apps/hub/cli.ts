@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { type HubConfig, readConfig } from "./config.ts";
 import { exitCodeOf, exitCodes } from "./exitCodes.ts";
+import { failureJson, failureOf } from "./failure.ts";
+import { sayUsageBriefly } from "./usage.ts";
 
 /** What a command gets besides its own arguments. */
 export interface CommandContext {
@@ -36,21 +38,24 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
 };
 
 async function groupsFor(args: readonly string[]): Promise<readonly RegisterCommands[]> {
-  const named = Object.keys(groups).filter((name) => args.includes(name));
+  const first = args.find((arg, index) => !arg.startsWith("-") && args[index - 1] !== "--data") ?? "";
+  const meant = Object.hasOwn(groups, first) ? groups[first] : undefined;
   // Help, and what is no command, need the whole list.
-  const isHelp = args.includes("help") || args[0]?.startsWith("-h") === true || args[0] === "--help";
-  const wanted = named.length === 0 || isHelp ? Object.keys(groups) : named;
-  return Promise.all(wanted.flatMap((name) => groups[name]?.() ?? []));
+  return meant === undefined ? Promise.all(Object.values(groups).map((load) => load())) : [await meant()];
 }
 
-/** Runs `hub` with its arguments; the answer is the exit code. Results go to stdout, progress and errors to stderr. */
+/**
+ * Runs `hub` with its arguments; the answer is the exit code. Results go to stdout, progress and errors to stderr: with `--json` an error is
+ * one JSON object there.
+ */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
   let code: number = exitCodes.done;
+  const isJson = args.includes("--json");
   const program = new Command("hub")
     .description("Runs and inspects a Connect Hub.")
     .option("--data <folder>", "the box's data folder (default: HUB_DATA, or .hub in the checkout)")
     .exitOverride()
-    .showHelpAfterError()
+    .configureOutput(isJson ? { writeErr: () => undefined } : {})
     .addHelpText("after", `\n${exitCodeHelp()}`);
   const context: CommandContext = {
     config: () => readConfig(env, program.opts<{ data?: string }>().data),
@@ -59,24 +64,19 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = p
     },
   };
   for (const register of await groupsFor(args)) register(program, context);
+  sayUsageBriefly(program);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
-    // Commander has said already what it has to say.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badSettingOrUsage;
-    process.stderr.write(`${messageOf(error)}\n`);
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
+    const failure = failureOf(error);
+    if (isJson) process.stderr.write(`${failureJson(failure)}\n`);
+    // Of a wrong word on the command line Commander has said all.
+    else if (!(error instanceof CommanderError)) process.stderr.write(`${failure.message}\n`);
     if (process.env.HUB_DEBUG !== undefined) console.error(error);
     return exitCodeOf(error);
   }
   return code;
-}
-
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "AbortError") return "Stopped before it was done.";
-  // By their codes: to load their classes takes longer than `status`.
-  const isAway = "code" in error && (error.code === "LogUnavailable" || error.code === "FactsUnavailable");
-  return isAway ? `${error.message.replace(/\.?$/, ".")} See: npm run hub -- status` : error.message;
 }
 
 function exitCodeHelp(): string {

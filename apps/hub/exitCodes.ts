@@ -1,5 +1,6 @@
 import { RuntimeError } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
+import { CommanderError } from "commander";
 
 /** A restore of this box was begun and not finished: nothing may be served before it is. */
 export class RestoreUnfinished extends Error {
@@ -18,6 +19,11 @@ export const exitCodes = {
   restoreUnfinished: 7,
 } as const;
 
+/** Nothing has the id that was named. A lane, a type, a position that is none is bad usage instead. */
+export class NotThere extends Error {
+  override readonly name = "NotThere";
+}
+
 /** The box of a data folder isn't running. */
 export class NotRunning extends Error {
   override readonly name = "NotRunning";
@@ -25,7 +31,7 @@ export class NotRunning extends Error {
 
 /** The exit code that tells a program why a command failed. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof BadSetting) return exitCodes.badSettingOrUsage;
+  if (error instanceof BadSetting || error instanceof CommanderError) return exitCodes.badSettingOrUsage;
   if (error instanceof NotRunning) return exitCodes.notRunning;
   if (error instanceof RestoreUnfinished) return exitCodes.restoreUnfinished;
   if (!(error instanceof RuntimeError)) return exitCodes.failed;

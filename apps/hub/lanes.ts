@@ -2,7 +2,7 @@ import type { Lane } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { connectNats, type NatsLink, openLane } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
-import { type Connections, readConnections } from "./box/connections.ts";
+import { type Connections, connectionsOfRunning } from "./box/connections.ts";
 import { lanesOf } from "./box/migrate.ts";
 import type { CommandContext } from "./cli.ts";
 
@@ -47,7 +47,7 @@ export async function withLanes(
   only: string | undefined,
   work: (lanes: readonly Lane[], log: { readonly link: NatsLink; readonly prefix: string }) => Promise<void>,
 ): Promise<void> {
-  const connections = readConnections(context.config().dataDir);
+  const connections = connectionsOfRunning(context.config().dataDir);
   const { prefix, archiveDir } = connections;
   const ids = chosenLanes(lanesOf(connections.roomLanes), only);
   const link = await connectAsOperator(connections);

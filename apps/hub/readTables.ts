@@ -15,7 +15,7 @@ import {
   type LaneCheckpoint,
   roomCheckpoints,
 } from "@connect-hub/projections";
-import { type Connections, readConnections } from "./box/connections.ts";
+import { type Connections, connectionsOfRunning } from "./box/connections.ts";
 import type { CommandContext } from "./cli.ts";
 import { connectAsOperator } from "./lanes.ts";
 
@@ -37,7 +37,7 @@ export function withReadTables(
   context: CommandContext,
   work: (tables: readonly ReadTables[], connections: Connections) => Promise<void>,
 ): Promise<void> {
-  return withTablesOf(readConnections(context.config().dataDir), work);
+  return withTablesOf(connectionsOfRunning(context.config().dataDir), work);
 }
 
 /** Runs `work` with the read tables of all contexts. */

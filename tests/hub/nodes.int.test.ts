@@ -66,7 +66,7 @@ test.each<[string, () => OwnSshd, () => Promise<AddArguments>, string]>([
 ])("when %s the node is not added", async (_, which, given, code) => {
   const run = await add(which(), await given(), "--json");
   expect(run.code).toBe(exitCodes.failed);
-  expect(JSON.parse(run.said)).toMatchObject({ error: code });
+  expect(JSON.parse(run.complaints)).toMatchObject({ error: { code } });
 });
 
 test("a login that is refused prints the line to authorise", async () => {
@@ -81,7 +81,7 @@ test("a node that can be used is added once, and listed with what it has", async
   expect(readdirSync(join(node.folder, ".tmp"))).toEqual([]);
   const again = await add(node, {}, "--json");
   expect(again.code).toBe(exitCodes.failed);
-  expect(JSON.parse(again.said)).toMatchObject({ error: "NodeExists" });
+  expect(JSON.parse(again.complaints)).toMatchObject({ error: { code: "NodeExists" } });
   const list = async () => JSON.parse((await runHub(dataDir, "node", "list", "--json")).said);
   await vi.waitFor(
     async () => expect(await list()).toMatchObject([{ name: "cellar", state: "up", lastError: null }]),

@@ -103,7 +103,7 @@ test("an operator sees what is parked and why, tries it again, and is told what 
   const doctor = (await run("doctor")).said.replaceAll(/\s+/g, " ");
   expect(doctor).toContain("1 can't be read, the first is room red since commit 3");
   const unknown = await hub("retry", "green");
-  expect(unknown.code).toBe(exitCodes.badSettingOrUsage);
+  expect(unknown.code).toBe(exitCodes.failed);
   expect(unknown.complaints).toContain('Nothing with the id "green" is parked. See: hub projections parked');
   const again = await hub("retry", "red");
   expect(again).toMatchObject({ code: exitCodes.failed });

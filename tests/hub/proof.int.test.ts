@@ -195,11 +195,15 @@ test("one event is proven without showing any other, and what is not there is no
   expect(said).not.toContain("notProven");
   expect(check(JSON.parse(said)).said).toContain(`PROVEN: The event at ${place} (MessagePosted.v1, room ${room}`);
   const refusals: readonly [args: string[], code: number, what: string][] = [
-    [["--event", "rooms.0:1:0:0"], exitCodes.failed, "Commit 1 of rooms.0 has no event 0:0: it has no events at all."],
+    [
+      ["--event", "rooms.0:1:0:0"],
+      exitCodes.badSettingOrUsage,
+      "Commit 1 of rooms.0 has no event 0:0: it has no events at all.",
+    ],
     [["--event", `rooms.0:${n + 100}:0:0`], exitCodes.badSettingOrUsage, `rooms.0 has no commit ${n + 100}`],
     [["--event", "rooms.0:1"], exitCodes.badSettingOrUsage, "Write it like rooms.0:42:0:0"],
-    [["--room", room, "--from", "1", "--to", "99"], exitCodes.failed, "The room has no event 99: its last one is 6."],
-    [["--room", newKey(), "--from", "1", "--to", "2"], exitCodes.failed, "has no room"],
+    [["--room", room, "--from", "1", "--to", "99"], exitCodes.badSettingOrUsage, "has no event 99: its last one is 6."],
+    [["--room", newKey(), "--from", "1", "--to", "2"], exitCodes.failed, "is not on the log"],
     [["--room", room, "--from", "3", "--to", "2"], exitCodes.badSettingOrUsage, "--from 3 is after --to 2"],
     [["--room", room], exitCodes.badSettingOrUsage, "Say what to prove"],
   ];
@@ -312,14 +316,15 @@ test("a room is shown as it was at any event and at any instant, also what was d
   expect(text).toContain("number 3");
   expect(text).toContain("changed (edited)");
   expect(text).toContain("ada");
-  for (const [args, what] of [
-    [[room, "--at", "99"], `has no event 99: its last one is 9.`],
-    [[room, "--at", "2020-01-01"], "is not there at 2020-01-01T00:00:00.000Z."],
-    [[newKey()], "is not on the log."],
-    [[room, "--at", "0"], "a whole number from 1 on"],
+  const { failed, badSettingOrUsage } = exitCodes;
+  for (const [args, code, what] of [
+    [[room, "--at", "99"], badSettingOrUsage, `has no event 99: its last one is 9.`],
+    [[room, "--at", "2020-01-01"], failed, "is not there at 2020-01-01T00:00:00.000Z."],
+    [[newKey()], failed, "is not on the log."],
+    [[room, "--at", "0"], badSettingOrUsage, "a whole number from 1 on"],
   ] as const) {
     const refused = await hub("room", "show", ...args);
-    expect(refused).toMatchObject({ code: exitCodes.badSettingOrUsage });
+    expect(refused).toMatchObject({ code });
     expect(refused.complaints).toContain(what);
   }
   // Who closes their account takes the keys of what they are with them; what they wrote is erased once those keys are.

@@ -15,8 +15,8 @@ import { digestNow } from "../commands/digest.ts";
 import { startDetached } from "../commands/up.ts";
 import type { HubConfig } from "../config.ts";
 import { inBytes } from "../inBytes.ts";
-import { withLanes } from "../lanes.ts";
-import { withReadTables } from "../readTables.ts";
+import { withLanesOf } from "../lanes.ts";
+import { withTablesOf } from "../readTables.ts";
 import { withRestoreTarget } from "./boxParts.ts";
 import type { CheckedBackup } from "./checkBackup.ts";
 import { RestoreFailed } from "./errors.ts";
@@ -72,7 +72,7 @@ export async function restoreBox(
   }
   const digest = await withServersAlone(config, folder, options, async (connections) => {
     await replaceAll(backup, { connections, marker, folder, wasBegun }, options);
-    return fillTables(context, { connections, folder }, options);
+    return fillTables({ connections, folder }, options);
   });
   const lanes = backup.manifest.lanes.map(({ lane, n }) => ({ lane, n, epoch: marker.epochs[lane] ?? "" }));
   const { createdAt } = backup.manifest;
@@ -164,7 +164,6 @@ interface Parts {
  * is in them then, or null when it took too long.
  */
 async function fillTables(
-  context: CommandContext,
   { connections, folder }: Parts,
   { say, onProgress, signal }: RestoreBoxOptions,
 ): Promise<string | null> {
@@ -180,8 +179,8 @@ async function fillTables(
   let digest: string | null = null;
   const onLook = (done: number, total: number) => onProgress?.("commits in the tables", done, total);
   try {
-    await withReadTables(context, (tables) =>
-      withLanes(context, undefined, async (lanes) => {
+    await withTablesOf(connections, (tables) =>
+      withLanesOf(connections, async (lanes) => {
         const result = await waitCaughtUp({ tables, lanes, timeoutMs: fillTimeoutMs, signal, onLook });
         // What is missing is filled when the box is started.
         if (result.outcome !== "caughtUp") say(catchUpProblem(result));

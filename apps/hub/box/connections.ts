@@ -13,6 +13,7 @@ import { z } from "zod";
 import type { HubConfig } from "../config.ts";
 import { NotRunning } from "../exitCodes.ts";
 import type { AppName } from "./appProcess.ts";
+import { isSupervised, readBoxState } from "./boxState.ts";
 
 const login = z.object({ user: z.string(), password: z.string() });
 
@@ -141,6 +142,19 @@ export function readConnections(dataDir: string): Connections {
   if (parsed.success) return parsed.data;
   const what = existsSync(dataDir) ? "has not been started" : "does not exist";
   throw new NotRunning(`The box in ${dataDir} ${what}. Start it by: npm run hub -- up`);
+}
+
+/**
+ * The connections of a box that runs: what a command needs that asks its servers. One whose servers all run elsewhere can be asked
+ * while it is down. Throws `NotRunning`.
+ */
+export function connectionsOfRunning(dataDir: string): Connections {
+  const connections = readConnections(dataDir);
+  const state = readBoxState(dataDir);
+  const hasOwnServers = state?.servers.some(({ source }) => source !== "url") === true;
+  if (state !== undefined && hasOwnServers && !isSupervised(state))
+    throw new NotRunning(`The box in ${dataDir} isn't running. Start it by: npm run hub -- up`);
+  return connections;
 }
 
 /** What the apps of one process find in their environment, besides what this process has in its own. */

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { type ArchivedLane, archiveLanes } from "../archiveLanes.ts";
 import { progressBars } from "../backup/progressBars.ts";
 import { assertNoRestore } from "../backup/restoreMarker.ts";
-import { type Connections, readConnections } from "../box/connections.ts";
+import { type Connections, connectionsOfRunning } from "../box/connections.ts";
 import { lanesOf } from "../box/migrate.ts";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
@@ -30,7 +30,7 @@ export function registerArchive(program: Command, context: CommandContext): void
     .action(async (lane: string | undefined, options: Options) => {
       if (lane !== undefined && options.all) throw new BadSetting("Name a lane, or say --all, not both.");
       const { dataDir } = context.config();
-      const connections = readConnections(dataDir);
+      const connections = connectionsOfRunning(dataDir);
       const lanes = chosenLanes(lanesOf(connections.roomLanes), lane);
       assertNoRestore(dataDir);
       if (lane !== undefined || options.all) await archive(connections, lanes, options);

@@ -5,10 +5,8 @@ import { laneFile, type Manifest } from "../backup/manifest.ts";
 import { progressBars } from "../backup/progressBars.ts";
 import { assertNoRestore } from "../backup/restoreMarker.ts";
 import { takeBackup } from "../backup/takeBackup.ts";
-import { isSupervised, readBoxState } from "../box/boxState.ts";
-import { readConnections } from "../box/connections.ts";
+import { connectionsOfRunning } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
-import { NotRunning } from "../exitCodes.ts";
 import { inBytes } from "../inBytes.ts";
 import { textTable } from "../table.ts";
 import { untilSignal } from "../untilSignal.ts";
@@ -22,10 +20,7 @@ export function registerBackup(program: Command, context: CommandContext): void 
     .option("--json", "for programs")
     .action(async (folder: string, { json }: { readonly json?: true }) => {
       const { dataDir } = context.config();
-      const connections = readConnections(dataDir);
-      const state = readBoxState(dataDir);
-      if (state === undefined || !isSupervised(state))
-        throw new NotRunning(`The box in ${dataDir} isn't running. Start it by: npm run hub -- up`);
+      const connections = connectionsOfRunning(dataDir);
       assertNoRestore(dataDir);
       const dir = folderTyped(folder);
       const { signal, release } = untilSignal();

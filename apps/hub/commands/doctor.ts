@@ -10,7 +10,7 @@ import { examineLog } from "../doctor/log.ts";
 import { examineMachine } from "../doctor/machine.ts";
 import { examineServers, examineVault } from "../doctor/servers.ts";
 import { exitCodes, NotRunning } from "../exitCodes.ts";
-import { withReadTables } from "../readTables.ts";
+import { withTablesOf } from "../readTables.ts";
 import { textTable } from "../table.ts";
 
 /** `hub doctor`: looks at everything that can be wrong with a box, and says what to do. */
@@ -48,7 +48,7 @@ async function examineBackends(context: CommandContext): Promise<readonly Findin
   try {
     const found: Finding[] = [];
     const { dataDir } = context.config();
-    await withReadTables(context, async (tables, connections) => {
+    await withTablesOf(readConnections(dataDir), async (tables, connections) => {
       found.push(...(await examineServers(connections)), ...(await examineVault(connections)));
       found.push(...(await examineLog(connections, tables)), ...(await examineContent(connections)));
       found.push(...(await examineGrowth({ connections, dataDir, tables, nowMs: Date.now() })));

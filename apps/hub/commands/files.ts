@@ -1,10 +1,10 @@
 import { type BlobPlaces, blobPlaces, contentNodes, type FileRecord, filesOf } from "@connect-hub/projections";
 import type { Command } from "commander";
-import { type Connections, readConnections } from "../box/connections.ts";
+import { type Connections, connectionsOfRunning } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { storeOf } from "../contentStore.ts";
 import { withContentTables } from "../contentTables.ts";
-import { exitCodes } from "../exitCodes.ts";
+import { NotThere } from "../exitCodes.ts";
 import { inBytes } from "../inBytes.ts";
 import { textTable } from "../table.ts";
 
@@ -32,14 +32,10 @@ interface Whereabouts {
 }
 
 async function where(context: CommandContext, wanted: string, json: boolean): Promise<void> {
-  const connections = readConnections(context.config().dataDir);
+  const connections = connectionsOfRunning(context.config().dataDir);
   const found = await whereabouts(wanted, connections);
-  if (found === undefined) {
-    context.exitWith(exitCodes.failed);
-    if (json) console.log(JSON.stringify({ error: "not in the log" }));
-    else process.stderr.write(`${wanted} is not in the log: no file has that id, and none ever had these bytes.\n`);
-    return;
-  }
+  if (found === undefined)
+    throw new NotThere(`${wanted} is not in the log: no file has that id, and none ever had these bytes.`);
   console.log(json ? JSON.stringify(found, undefined, 2) : whereaboutsText(found));
 }
 

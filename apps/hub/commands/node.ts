@@ -2,7 +2,7 @@ import { bytesOnNodes, contentNodes } from "@connect-hub/projections";
 import { NodeError, type NodeTarget, probeHostKey } from "@connect-hub/ssh";
 import { type Command, InvalidArgumentError } from "commander";
 import { NodeNotAdded, recordNode, tryNode } from "../addNode.ts";
-import { type Connections, readConnections } from "../box/connections.ts";
+import { type Connections, connectionsOfRunning } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { withContentTables } from "../contentTables.ts";
 import { exitCodes } from "../exitCodes.ts";
@@ -46,17 +46,7 @@ export function registerNode(program: Command, context: CommandContext): void {
 }
 
 async function add(context: CommandContext, name: string, options: AddOptions): Promise<void> {
-  try {
-    await tryToAdd(context, name, options);
-  } catch (error) {
-    if (options.json !== true || !(error instanceof NodeNotAdded)) throw error;
-    console.log(JSON.stringify({ error: error.code, message: error.message }, undefined, 2));
-    context.exitWith(exitCodes.failed);
-  }
-}
-
-async function tryToAdd(context: CommandContext, name: string, options: AddOptions): Promise<void> {
-  const connections = readConnections(context.config().dataDir);
+  const connections = connectionsOfRunning(context.config().dataDir);
   const { host, port, user, path, hostKey, json } = options;
   if (!/^[a-z0-9][a-z0-9-]{0,39}$/.test(name))
     throw new NodeNotAdded("BadInput", `"${name}" is no name: up to 40 of a-z, 0-9 and -`);
@@ -109,7 +99,7 @@ async function probed(host: string, port: number): Promise<string> {
 }
 
 async function list(context: CommandContext, json: boolean): Promise<void> {
-  const connections = readConnections(context.config().dataDir);
+  const connections = connectionsOfRunning(context.config().dataDir);
   const [{ nodes, has }, status] = await Promise.all([
     withContentTables(connections, async (db) => ({ nodes: await contentNodes(db), has: await bytesOnNodes(db) })),
     placementStatus(connections),

@@ -11,9 +11,9 @@ import { contexts, Id } from "@connect-hub/domain/values";
 import { dropReaders, type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
-import { readConnections } from "../box/connections.ts";
+import { connectionsOfRunning } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
-import { exitCodes } from "../exitCodes.ts";
+import { NotThere } from "../exitCodes.ts";
 import { connectAsOperator } from "../lanes.ts";
 import { addServiceUser, removeServiceUser, type ServiceLogin } from "../serviceUsers.ts";
 import { textTable } from "../table.ts";
@@ -53,7 +53,7 @@ export function registerService(program: Command, context: CommandContext): void
 async function add(context: CommandContext, name: string, options: AddOptions): Promise<void> {
   const rights = rightsOf(name, options);
   const { dataDir } = context.config();
-  const connections = readConnections(dataDir);
+  const connections = connectionsOfRunning(dataDir);
   const { login, kept } = await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const there = await registry.read(name);
@@ -128,7 +128,7 @@ function contextOf(type: string): string {
 }
 
 async function list(context: CommandContext, json: boolean): Promise<void> {
-  const { prefix } = readConnections(context.config().dataDir);
+  const { prefix } = connectionsOfRunning(context.config().dataDir);
   const services = await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, prefix);
     const names = await registry.names();
@@ -152,20 +152,14 @@ async function list(context: CommandContext, json: boolean): Promise<void> {
 
 async function removeOne(context: CommandContext, name: string, json: boolean): Promise<void> {
   const { dataDir } = context.config();
-  const connections = readConnections(dataDir);
+  const connections = connectionsOfRunning(dataDir);
   await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const isThere = (await registry.read(name)) !== undefined;
     const wasUser = await removeServiceUser(name, dataDir, connections);
     if (isThere) await dropReaders(link, connections.prefix, contexts);
     if (isThere) await registry.remove(name);
-    if (!isThere && !wasUser) {
-      context.exitWith(exitCodes.failed);
-      const message = `There is no service ${name}. See: npm run hub -- service list`;
-      if (json) console.log(JSON.stringify({ error: "UnknownService", message }, undefined, 2));
-      else process.stderr.write(`${message}\n`);
-      return;
-    }
+    if (!isThere && !wasUser) throw new NotThere(`There is no service ${name}. See: npm run hub -- service list`);
     if (json) return console.log(JSON.stringify({ removed: name }, undefined, 2));
     const more =
       connections.natsLogins.door === undefined ? " Take its user out of your nats-server's configuration." : "";
@@ -174,7 +168,7 @@ async function removeOne(context: CommandContext, name: string, json: boolean): 
 }
 
 async function withOperator<T>(context: CommandContext, work: (link: NatsLink) => Promise<T>): Promise<T> {
-  const link = await connectAsOperator(readConnections(context.config().dataDir));
+  const link = await connectAsOperator(connectionsOfRunning(context.config().dataDir));
   try {
     return await work(link);
   } finally {

@@ -22,7 +22,8 @@ export function registerWaitCaughtUp(program: Command, context: CommandContext):
           const result = await waitCaughtUp({ tables, lanes, timeoutMs: timeout * 1_000, signal }).finally(release);
           console.log(json === true ? JSON.stringify(result, undefined, 2) : lagTable(result.lanes));
           if (result.outcome === "caughtUp") return;
-          process.stderr.write(`${catchUpProblem(result)}\n`);
+          // For programs the outcome says it.
+          if (json !== true) process.stderr.write(`${catchUpProblem(result)}\n`);
           context.exitWith(exitCodes.failed);
         }),
       ),

@@ -4,6 +4,7 @@ import type { CommandContext } from "../cli.ts";
 import { withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
 import { untilSignal } from "../untilSignal.ts";
+import { assertNamed } from "./assertNamed.ts";
 import { type FilterOptions, filterOf, withFilterOptions } from "./filterOptions.ts";
 import { rangeOf, wantedEvents } from "./wantedEvents.ts";
 import { writeWholeFile } from "./wholeFile.ts";
@@ -52,6 +53,7 @@ async function exportTo(file: string, lanes: readonly Lane[], options: FilterOpt
         signal.throwIfAborted();
         done += Math.max(0, (range.to ?? 0) - range.from + 1);
       }
+      if (events === 0) await assertNamed(lanes, filter, signal);
     });
   } finally {
     bar.end();

@@ -1,5 +1,8 @@
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import type { EventFilter } from "./eventFilter.ts";
+import { instantForm, parseInstant } from "./instant.ts";
+import { typeProblem } from "./knownTypes.ts";
 
 /** What the options below are parsed to. */
 export interface FilterOptions {
@@ -20,8 +23,10 @@ export function withFilterOptions(command: Command): Command {
     .option("--until <time>", "only up to this instant", instant);
 }
 
-/** The filter that was asked for. */
+/** The filter that was asked for. Throws `BadSetting` when no instant can be wanted. */
 export function filterOf({ room, account, type, since, until }: FilterOptions): EventFilter {
+  if (since !== undefined && until !== undefined && since > until)
+    throw new BadSetting("--since is after --until, so there is nothing between them.");
   return {
     ...(room !== undefined && { room }),
     ...(account !== undefined && { account }),
@@ -33,9 +38,8 @@ export function filterOf({ room, account, type, since, until }: FilterOptions): 
 
 /** An instant on the command line, in milliseconds. */
 export function instant(text: string): number {
-  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms))
-    throw new InvalidArgumentError("an instant is a date, or a date and a time: 2026-11-23T10:00:00Z.");
+  const ms = parseInstant(text);
+  if (ms === undefined) throw new InvalidArgumentError(`an instant is ${instantForm}.`);
   return ms;
 }
 
@@ -55,8 +59,7 @@ export function anId(text: string): string {
 
 function typeList(text: string): readonly string[] {
   const types = text.split(",").map((type) => type.trim());
-  if (types.every((type) => /^[A-Z][A-Za-z]*(\.v\d+)?$/.test(type))) return types;
-  throw new InvalidArgumentError(
-    "types are names like MessagePosted or MessagePosted.v1, separated by commas; all of them: npm run hub -- events types",
-  );
+  const problem = types.map(typeProblem).find((each) => each !== undefined);
+  if (problem !== undefined) throw new InvalidArgumentError(problem);
+  return types;
 }

@@ -10,6 +10,8 @@ import {
   type SignedHead,
   type StoredEvent,
 } from "@connect-hub/domain/kernel";
+import { BadSetting } from "@connect-hub/runtime/settings";
+import { NotThere } from "../exitCodes.ts";
 import { commitsBetween } from "./commitsBetween.ts";
 import { mayHold } from "./eventFilter.ts";
 
@@ -43,12 +45,12 @@ export interface Proof {
   readonly events: readonly ProvenEvent[];
 }
 
-/** There is nothing to prove: the message says why, and what to do. */
+/** It can't be proven: the message says why, and what to do. */
 class NotProvable extends Error {
   override readonly name = "NotProvable";
 }
 
-/** Where the events `from` … `to` of a room stand in its lane. Throws `NotProvable` when they are not all there. */
+/** Where the events `from` … `to` of a room stand in its lane. Throws `NotThere` for a room that is none, and `BadSetting` for what is beyond its last event. */
 export async function placesOfRoom(
   lane: Lane,
   { room, from, to }: { readonly room: string; readonly from: number; readonly to: number },
@@ -66,8 +68,8 @@ export async function placesOfRoom(
     if (lastS >= to) break;
   }
   signal.throwIfAborted();
-  if (lastS === 0) throw new NotProvable(`${lane.id} has no room ${room}.`);
-  if (lastS < to) throw new NotProvable(`The room has no event ${to}: its last one is ${lastS}.`);
+  if (lastS === 0) throw new NotThere(`The room ${room} is not on the log.`);
+  if (lastS < to) throw new BadSetting(`The room ${room} has no event ${to}: its last one is ${lastS}.`);
   return places;
 }
 
@@ -109,7 +111,7 @@ export async function prove(
   return { head, events };
 }
 
-/** An event with its way to the root of its entry. Throws `NotProvable` when there is none. */
+/** An event with its way to the root of its entry. Throws `BadSetting` when there is none. */
 function inEntry(commit: Commit, place: EventPlace): Omit<ProvenEvent, "leaf" | "entryPath"> {
   const events = commit.entries[place.entry]?.events ?? [];
   const stored = events[place.event];
@@ -122,19 +124,19 @@ function inEntry(commit: Commit, place: EventPlace): Omit<ProvenEvent, "leaf" | 
   return { ...place, bytes: encodeEvent(stored), of: events.length, eventPath };
 }
 
-/** Throws `NotProvable` unless the commit has that event. */
+/** Throws `BadSetting` unless the commit has that event. */
 export function assertHolds(commit: Commit, place: EventPlace): void {
   if (commit.entries[place.entry]?.events[place.event] === undefined) throw noSuchEvent(commit, place);
 }
 
-function noSuchEvent({ lane, n, entries }: Commit, { entry, event }: EventPlace): NotProvable {
+function noSuchEvent({ lane, n, entries }: Commit, { entry, event }: EventPlace): BadSetting {
   const has =
     entries.length === 0
       ? "it has no events at all"
       : entry < entries.length
         ? `entry ${entry} has the events 0 to ${(entries[entry]?.events.length ?? 0) - 1}`
         : `its last entry is ${entries.length - 1}`;
-  return new NotProvable(`Commit ${n} of ${lane} has no event ${entry}:${event}: ${has}.`);
+  return new BadSetting(`Commit ${n} of ${lane} has no event ${entry}:${event}: ${has}.`);
 }
 
 function* eventsOf(commit: Commit): Generator<Omit<EventPlace, "n"> & { readonly stored: StoredEvent }> {

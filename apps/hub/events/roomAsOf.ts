@@ -13,6 +13,7 @@ import {
 import { roomModel } from "@connect-hub/domain/room";
 import type { Json, JsonObject } from "@connect-hub/domain/values";
 import { BadSetting } from "@connect-hub/runtime/settings";
+import { NotThere } from "../exitCodes.ts";
 import { commitsBetween } from "./commitsBetween.ts";
 import { mayHold } from "./eventFilter.ts";
 import { lastCommitBy } from "./findCommit.ts";
@@ -46,8 +47,8 @@ export interface MessageAsOf {
 export type Until = { readonly s: number } | { readonly ms: number } | undefined;
 
 /**
- * Folds the events of one room alone, up to a number or an instant. Throws `BadSetting` for a room that is not on the log, or was not
- * there yet, and for a number beyond its last.
+ * Folds the events of one room alone, up to a number or an instant. Throws `NotThere` for a room that is not on the log, or was not
+ * there yet, and `BadSetting` for a number beyond its last.
  */
 export async function roomAsOf(
   room: string,
@@ -66,7 +67,7 @@ export async function roomAsOf(
   signal.throwIfAborted();
   if (reached.s === 0) {
     const then = until === undefined || "s" in until ? "on the log" : `there at ${new Date(until.ms).toISOString()}`;
-    throw new BadSetting(`The room ${room} is not ${then}.`);
+    throw new NotThere(`The room ${room} is not ${then}.`);
   }
   if (lastS !== undefined && reached.s < lastS)
     throw new BadSetting(`The room ${room} has no event ${lastS}: its last one is ${reached.s}.`);

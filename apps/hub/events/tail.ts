@@ -1,8 +1,10 @@
 import type { Lane } from "@connect-hub/domain/kernel";
+import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { withLanes } from "../lanes.ts";
 import { untilSignal } from "../untilSignal.ts";
+import { assertNamed } from "./assertNamed.ts";
 import { isNarrow } from "./eventFilter.ts";
 import { eventText } from "./eventLine.ts";
 import { type FilterOptions, filterOf, withFilterOptions } from "./filterOptions.ts";
@@ -34,12 +36,26 @@ export function registerTail(events: Command, context: CommandContext): void {
     .option("--json", "one JSON object a line")
     .action((options: TailOptions) =>
       withLanes(context, options.lane, async (lanes) => {
+        if (options.from !== undefined) await assertBegins(lanes, options.from);
         const { signal, release } = untilSignal();
-        const printed = await Promise.all(lanes.map((lane) => tail(lane, options, signal))).finally(release);
-        if (!signal.aborted && printed.every((count) => count === 0))
-          process.stderr.write("No event on the log is like that.\n");
+        try {
+          const printed = await Promise.all(lanes.map((lane) => tail(lane, options, signal)));
+          if (signal.aborted || printed.some((count) => count > 0)) return;
+          await assertNamed(lanes, filterOf(options), signal);
+          if (options.json !== true) process.stderr.write("No event on the log is like that.\n");
+        } finally {
+          release();
+        }
       }),
     );
+}
+
+/** Throws `BadSetting` when it is beyond the head of all these lanes: the next commit of one may be waited for, but none after that. */
+async function assertBegins(lanes: readonly Lane[], from: number): Promise<void> {
+  const heads = await Promise.all(lanes.map(async (lane) => ({ id: lane.id, last: await lane.lastNumber() })));
+  if (heads.some(({ last }) => from <= last + 1)) return;
+  const ends = heads.map(({ id, last }) => `the last one of ${id} is ${last}`);
+  throw new BadSetting(`There is no commit ${from}: ${ends.join(", ")}.`);
 }
 
 /** Prints what is wanted, and says how much it was. */

@@ -1,9 +1,7 @@
-import { accountModel } from "@connect-hub/domain/account";
-import { contentModel } from "@connect-hub/domain/content";
-import { type CatalogedEvent, eventCatalog } from "@connect-hub/domain/kernel";
-import { roomModel } from "@connect-hub/domain/room";
+import type { CatalogedEvent } from "@connect-hub/domain/kernel";
 import type { Command } from "commander";
 import { textTable } from "../table.ts";
+import { knownEvents } from "./knownTypes.ts";
 
 /** `hub events types`: every version of every event that this code reads. It asks no server. */
 export function registerTypes(events: Command): void {
@@ -12,7 +10,7 @@ export function registerTypes(events: Command): void {
     .description("print every event that a log may hold: its versions, fields, what is sealed (docs/events.md)")
     .option("--json", "with the shape of each as JSON Schema")
     .action(({ json }: { readonly json?: true }) => {
-      const catalog = eventCatalog([accountModel, roomModel, contentModel]);
+      const catalog = knownEvents();
       console.log(json === true ? JSON.stringify(catalog, undefined, 2) : typesTable(catalog));
     });
 }

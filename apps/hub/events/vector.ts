@@ -2,6 +2,7 @@ import type { Lane } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { lastCommitBy } from "./findCommit.ts";
+import { instantForm, parseInstant } from "./instant.ts";
 import { laneWith, parsePlace } from "./position.ts";
 
 /**
@@ -9,9 +10,9 @@ import { laneWith, parsePlace } from "./position.ts";
  * has what was stored until then. Throws `BadSetting` for what is neither, and for a commit beyond the head.
  */
 export async function parseVector(text: string, lanes: readonly Lane[]): Promise<ReadonlyMap<LaneId, number>> {
-  if (/^\d{4}-\d\d-\d\d/.test(text)) {
-    const ms = Date.parse(text);
-    if (Number.isNaN(ms)) throw new BadSetting(`"${text}" is no instant. Write it like 2026-11-23T10:00:00Z.`);
+  if (/^\d{4}-/.test(text)) {
+    const ms = parseInstant(text);
+    if (ms === undefined) throw new BadSetting(`"${text}" is no instant: that is ${instantForm}.`);
     return new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lastCommitBy(lane, ms)] as const)));
   }
   const vector = new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lane.lastNumber()] as const)));

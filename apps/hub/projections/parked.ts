@@ -2,10 +2,9 @@ import { type Lane, type ParkedMark, pause } from "@connect-hub/domain/kernel";
 import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values";
 import { type LaneMark, type ParkedTables, pgParked } from "@connect-hub/postgres";
 import type { Generation } from "@connect-hub/projections";
-import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import type { CommandContext } from "../cli.ts";
-import { exitCodes } from "../exitCodes.ts";
+import { exitCodes, NotThere } from "../exitCodes.ts";
 import { withLanes } from "../lanes.ts";
 import { type ReadTables, withReadTables } from "../readTables.ts";
 import { seconds } from "../seconds.ts";
@@ -78,7 +77,7 @@ function retry(
   return withReadTables(context, async (tables) => {
     const wanted = (await parkedIn(tables)).filter((one) => id === undefined || one.id === id);
     if (wanted.length === 0 && id !== undefined)
-      throw new BadSetting(`Nothing with the id "${id}" is parked. See: hub projections parked`);
+      throw new NotThere(`Nothing with the id "${id}" is parked. See: hub projections parked`);
     if (wanted.length === 0 && !json) return console.log("Nothing is parked.");
     for (const [one, generation, marks] of grouped(tables, wanted)) await one.askForRetry(generation, marks);
     const { stay, untried } = await afterRetry(tables, wanted, timeout * 1_000);

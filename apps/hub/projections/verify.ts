@@ -134,6 +134,7 @@ function never(): never {
 
 function rowCount(text: string): number {
   const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1_000) throw new InvalidArgumentError("at least 1000 rows.");
+  if (!Number.isSafeInteger(count) || count < 1_000)
+    throw new InvalidArgumentError("a whole number of rows, at least 1000.");
   return count;
 }
