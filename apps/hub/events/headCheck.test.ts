@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { HeadSigner, type SignedHead, signingKeyOf } from "@connect-hub/domain/kernel";
+import { decodeCommit, HeadSigner, type SignedHead, signingKeyOf } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, memoryLane, memoryVault, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
 import { expect, test } from "vitest";
@@ -69,6 +69,11 @@ test("what a restore took away is counted and no fault, and heads of before it h
   const taken = [6, 40].map((n): SignedHead => ({ ...head, n, epoch }));
   const verdict = await verifyLane(lane, { signal, heads: taken });
   expect([verdict.fault, verdict.heads]).toEqual([undefined, { checked: 0, restoredOver: 2 }]);
-  const strange = { ...head, epoch: epochs[2] };
+  const [, , other] = epochs;
+  const strange = { ...head, epoch: other };
   expect((await verifyLane(lane, { signal, heads: [strange] })).fault?.what).toContain("in which this log never was");
+  // After one restore the log was in an epoch of which the next one, of the same backup, left nothing.
+  const earlier = { ...strange, at: lane.commits[4] && decodeCommit(lane.commits[4].bytes).at } as SignedHead;
+  const twice = await verifyLane(lane, { signal, heads: [earlier] });
+  expect([twice.fault, twice.heads.restoredOver]).toEqual([undefined, 1]);
 });

@@ -23,6 +23,8 @@ export class HeadCheck {
   readonly #waiting: Set<SignedHead>;
   readonly #restored = new Set<SignedHead>();
   readonly #epochs = new Set<string>();
+  /** When the present epoch began, unless it is the first. */
+  #turnedAt: string | undefined;
   #checked = 0;
   #last: SignedHead | undefined;
 
@@ -39,6 +41,7 @@ export class HeadCheck {
   /** Takes a commit with its hash; what a head says otherwise, if any does. */
   take(commit: Commit, hash: string): LogFault | undefined {
     addEntries(this.#tree, commit);
+    if (this.#epochs.size > 0 && !this.#epochs.has(commit.epoch)) this.#turnedAt = commit.at;
     this.#epochs.add(commit.epoch);
     for (const head of this.#byNumber.get(commit.n) ?? []) {
       this.#waiting.delete(head);
@@ -62,9 +65,10 @@ export class HeadCheck {
         return { n: head.n, what: `it was signed at ${head.at}, but the log ends before it: its end was cut off` };
       this.#restored.add(head);
     }
-    // A restore leaves a commit that names the epoch before it; of any other epoch this log never was.
+    // A restore leaves a commit that names the epoch before it. Of any other epoch this log never was, unless a second restore of the
+    // same backup took away the first one with all that followed on it.
     for (const { n, epoch, at } of this.#restored) {
-      if (!this.#epochs.has(epoch))
+      if (!this.#epochs.has(epoch) && !(this.#turnedAt !== undefined && at <= this.#turnedAt))
         return {
           n,
           what: `the head signed at ${at} is of epoch ${epoch}, in which this log never was: it is another log`,
