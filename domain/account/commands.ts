@@ -146,7 +146,7 @@ function userOfEmail(command: Command, facts: Facts, hashes: { lookup(text: stri
 
 function metaText(command: Command, name: string): string {
   const value = command.meta?.[name];
-  return typeof value === "string" ? value.toWellFormed().replaceAll("\u0000", "").slice(0, 512) : "";
+  return typeof value === "string" ? value.slice(0, 512).toWellFormed().replaceAll("\u0000", "") : "";
 }
 
 function accountEvent(type: string, account: string, by: string, data: JsonObject): DomainEvent {
