@@ -10,6 +10,7 @@ import {
   hashCommit,
   type Lane,
   type StoredCommit,
+  subjects,
 } from "@connect-hub/domain/kernel";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -18,7 +19,7 @@ import { archivePast, archiveSteps, pastOf } from "./archivePast.ts";
 import { closeEpoch, closeSteps, finishClosing } from "./closeEpoch.ts";
 import { connectNats, type NatsLink } from "./connectNats.ts";
 import { ArchiveUnsound } from "./errors.ts";
-import { enterEpoch, openNextEpoch } from "./nextEpoch.ts";
+import { enterEpoch, laneSize, openNextEpoch, setReserve } from "./nextEpoch.ts";
 import { openLane } from "./openLane.ts";
 import { provisionLanes } from "./provisionLanes.ts";
 
@@ -53,6 +54,17 @@ onNats((nats) => {
     };
     return { open, lane, options, streams, past: () => pastOf(link, options) };
   }
+
+  test("a lane that is full is archived, and has room again", async () => {
+    const { open, lane, options } = await filledLane(2);
+    const { bytes } = await laneSize(link, options.prefix, id);
+    const stream = subjects(options.prefix).logStream(id, lane.epoch);
+    await setReserve(link, stream, bytes + 100);
+    expect(await lane.append(new Uint8Array(1_000), 2)).toEqual({ refused: "full" });
+    await closeEpoch(link, link, options);
+    await fill(await open(), 5);
+    await assertWhole(await open(), 9);
+  });
 
   test("the lane goes on over its closed epochs, and all is read as before: from streams, from files, from both", async () => {
     const { open, lane, options, past, streams } = await filledLane(600);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import {
   appendSurely,
   closedFor,
+  commitLimits,
   decodeCommit,
   encodeEpochBegan,
   encodeEpochClosed,
@@ -17,7 +18,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsLink } from "./connectNats.ts";
 import { changeLane, createRegistry, type LaneEntry, readLaneEntry } from "./laneRegistry.ts";
 import { laneStreamConfig } from "./laneStream.ts";
-import { type NextEpoch, openNextEpoch, sealStream, setReserve } from "./nextEpoch.ts";
+import { laneSize, type NextEpoch, openNextEpoch, sealStream, setReserve } from "./nextEpoch.ts";
 import { openLane } from "./openLane.ts";
 import { reactorCheckpoint } from "./reactorCheckpoint.ts";
 
@@ -58,6 +59,7 @@ export async function closeEpoch(admin: NatsLink, writer: NatsLink, options: Clo
   if (end === undefined) throw new LogUnavailable(`${id} has no commit yet: there is nothing to close.`);
   const next = randomBytes(16).toString("hex");
   await assertRoom(admin, { ...options, epoch: next });
+  await makeRoomToClose(admin, options, was.stream);
   const { append } = await openLane(writer, { prefix, id });
   await step?.("close");
   const closed = await close({ ...lane, append }, end, { next, signal: options.signal });
@@ -196,6 +198,17 @@ async function assertRoom(admin: NatsLink, options: CloseEpochOptions & { readon
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LogUnavailable(`There is no room for the next stream of ${options.lane}: ${why}`, { cause });
   }
+}
+
+/** A log that is full is what an archive is for, but the commit that closes it is a commit too. */
+async function makeRoomToClose(
+  admin: NatsLink,
+  { prefix, lane }: Pick<CloseEpochOptions, "prefix" | "lane">,
+  stream: string,
+): Promise<void> {
+  const { bytes, maxBytes } = await laneSize(admin, prefix, lane);
+  // A writer may take some of it meanwhile.
+  if (maxBytes - bytes < 2 * commitLimits.bytes) await setReserve(admin, stream, bytes + 4 * commitLimits.bytes);
 }
 
 /** As long as the closed stream reserves its part of the disk too. */
