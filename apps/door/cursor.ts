@@ -13,11 +13,12 @@ import {
 export interface CursorOptions {
   readonly lane: ReadableLane;
   readonly wanted: Wanted;
-  readonly vault: Vault;
+  /** Undefined: what is sealed stays so. */
+  readonly vault: Vault | undefined;
 }
 
-/** What an answer may hold; a message of NATS is at most 1 MiB, and the events of one commit stay together. */
-const answerChars = 400_000;
+/** What an answer may hold; a message of NATS is at most 1 MiB. The events of one commit stay together: one of many may be longer. */
+const answerBytes = 512 * 1024;
 
 /** Reads one lane on for one service, which asks for a little at a time. */
 export class Cursor {
@@ -38,13 +39,16 @@ export class Cursor {
     this.#commits = readAfter(options.lane, after, this.#closing.signal);
   }
 
-  /** The next events, `max` or a commit more; none after `waitMs`. Throws as `readAfter` does: then the cursor is of no more use. */
-  async next(max: number, waitMs: number): Promise<ServiceEvent[]> {
+  /**
+   * The next events, a JSON array of `max` or a commit more; empty after `waitMs`. Throws as `readAfter` does: then the cursor is of no
+   * more use.
+   */
+  async next(max: number, waitMs: number): Promise<string> {
     const endsAt = Date.now() + waitMs;
     for (;;) {
-      const events = await this.#look(max);
-      if (events.length > 0) return events;
-      if (!(await this.#receive(endsAt - Date.now()))) return [];
+      const texts = await this.#look(max);
+      if (texts.length > 0) return `[${texts.join()}]`;
+      if (!(await this.#receive(endsAt - Date.now()))) return "[]";
     }
   }
 
@@ -53,25 +57,30 @@ export class Cursor {
     this.#coming?.catch(() => undefined);
   }
 
-  /** What is wanted of that which is here. */
-  async #look(max: number): Promise<ServiceEvent[]> {
-    const { wanted, vault } = this.#options;
-    const events: ServiceEvent[] = [];
-    let chars = 0;
+  /** What is wanted of that which is here, as JSON. */
+  async #look(max: number): Promise<string[]> {
+    const texts: string[] = [];
+    let bytes = 0;
     let done = 0;
     for (const stored of this.#here) {
-      if (events.length >= max || chars > answerChars) break;
-      const commit = this.#filter.commitOf(stored);
-      if (commit !== undefined) {
-        const some = this.#filter.events(commit, await vault.byId(sealedKeyIds([commit], wanted.model)));
-        if (some.length > 0) chars += stored.bytes.byteLength;
-        events.push(...some);
-      }
+      if (texts.length >= max) break;
+      const some = (await this.#eventsOf(stored)).map((event) => JSON.stringify(event));
+      const more = some.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
+      if (texts.length > 0 && bytes + more > answerBytes) break;
+      bytes += more;
+      texts.push(...some);
       this.position = positionOf(stored);
       done += 1;
     }
     this.#here = this.#here.slice(done);
-    return events;
+    return texts;
+  }
+
+  async #eventsOf(stored: StoredCommit): Promise<ServiceEvent[]> {
+    const { wanted, vault } = this.#options;
+    const commit = this.#filter.commitOf(stored);
+    if (commit === undefined) return [];
+    return this.#filter.events(commit, await vault?.byId(sealedKeyIds([commit], wanted.model)));
   }
 
   async #receive(waitMs: number): Promise<boolean> {

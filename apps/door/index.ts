@@ -8,8 +8,7 @@ import type { DoorConfig } from "./config.ts";
 export { type DoorConfig, readDoorConfig } from "./config.ts";
 
 /**
- * Starts the filtering door: it reads the log for services that may see only some types or rooms, opens for them what is sealed, and
- * keeps how far they are. Throws when the log or the vault can't be reached.
+ * Starts the filtering door: it reads the log for internal services, gives each what it may see, and keeps how far they are. Throws when the log or the vault can't be reached.
  */
 export async function startDoor(config: DoorConfig): Promise<{ close(): Promise<void> }> {
   const log = appLog("door", config.HUB_LOG_LEVEL);

@@ -29,7 +29,7 @@ export interface ServiceLogin {
 const reloadMs = 10_000;
 const doorMs = 30_000;
 
-/** Makes the user of a service, or gives it other rights, and waits until nats-server lets it in. Throws `NotRunning`. */
+/** Makes the user of a service, or gives it other rights, and waits until it is let in and answered. Throws `NotRunning`. */
 export async function addServiceUser(
   service: NatsService,
   dataDir: string,
@@ -39,12 +39,10 @@ export async function addServiceUser(
   const before = readServices(folder);
   const others = before.filter(({ name }) => name !== service.name);
   const there = before.find(({ name }) => name === service.name);
-  // With rights that it is to have no more it could go on until nats-server has read the new ones.
-  if (there?.contexts?.some((context) => service.contexts?.includes(context) !== true))
-    await cutOff(there, folder, connections);
   const { user, password, passwordFile } = serviceLogin(folder, service);
   const said = { user, password: there === undefined ? password : null, passwordFile };
   writeServices(folder, [...others, service]);
+  haveDoorStarted(dataDir);
   if (connections.natsLogins.door === undefined)
     return { ...said, lines: serviceUserText(service, password, connections.prefix) };
   if (!reloadNats(folder))
@@ -52,7 +50,7 @@ export async function addServiceUser(
   const login = { url: connections.natsUrl, user, password };
   if ((await waitFor(() => canSignIn(login, service.name), { timeoutMs: reloadMs, everyMs: 50 })) !== true)
     throw new Error(`nats-server does not let ${user} in. It says why in ${folder.logs}/nats.log`);
-  if (service.contexts === null) await waitForDoor(service.name, { dataDir, login, prefix: connections.prefix });
+  await waitForDoor(service, { login, prefix: connections.prefix });
   return { ...said, lines: null };
 }
 
@@ -99,23 +97,26 @@ function connectAsService(login: Login, name: string) {
   return connectNats({ ...login, name: login.user, inboxPrefix: `_INBOX_svc.${name}`, deadlineMs: 1_000 });
 }
 
-/** Has the box start the door, and waits until it answers this service. */
-async function waitForDoor(
-  name: string,
-  { dataDir, login, prefix }: { readonly dataDir: string; readonly login: Login; readonly prefix: string },
-): Promise<void> {
+/** The box looks at its services again, and starts the door if it does not run yet. */
+function haveDoorStarted(dataDir: string): void {
   const state = readBoxState(dataDir);
   if (state !== undefined && isSupervised(state) && state.phase === "ready")
     process.kill(state.supervisor.pid, "SIGUSR2");
+}
+
+/** Waits until this service gets answers for each of its contexts. */
+async function waitForDoor(
+  { name, contexts }: NatsService,
+  { login, prefix }: { readonly login: Login; readonly prefix: string },
+): Promise<void> {
   const link = await connectAsService(login, name);
   try {
-    const answers = async () => {
-      const asked = askDoor(link, subjects(prefix).door(name, "lanes"), { types: null }, 2_000);
-      return asked.then(
+    const ask = (context: string) => askDoor(link, subjects(prefix).door(name, `${context}.0.head`), {}, 2_000);
+    const answers = () =>
+      Promise.all((contexts ?? []).map(ask)).then(
         () => true,
         () => false,
       );
-    };
     if ((await waitFor(answers, { timeoutMs: doorMs, everyMs: 100 })) !== true)
       throw new Error(`${name} was added, but the door does not answer it. See: npm run hub -- status`);
   } finally {

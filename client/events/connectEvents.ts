@@ -1,7 +1,5 @@
-import type { Vault } from "@connect-hub/domain/kernel";
 import { ServiceError } from "@connect-hub/domain/services";
 import { connectNats } from "@connect-hub/jetstream";
-import { directSource } from "./directSource.ts";
 import { doorSource } from "./doorSource.ts";
 import { type SubscribeOptions, type Subscription, subscribe } from "./subscription.ts";
 
@@ -9,13 +7,11 @@ import { type SubscribeOptions, type Subscription, subscribe } from "./subscript
 export interface ConnectEventsOptions {
   /** `nats://host:port`, several by commas. */
   readonly url: string;
-  /** `svc-NAME` for a service that reads its contexts itself, `door-NAME` for one that the filtering door reads for. */
+  /** `svc-NAME`; `door-NAME` for one that an older version let in by types or rooms. */
   readonly user: string;
   readonly password: string;
   /** Stands before all names in NATS; empty if left out. */
   readonly prefix?: string;
-  /** Opens what is sealed, for a service that reads for itself; if left out sealed fields are null. */
-  readonly vault?: Vault;
 }
 
 /** The events of a hub, as one service gets them. */
@@ -28,14 +24,14 @@ export interface Events {
 
 /** Connects. Throws `LogUnavailable` when no server answers or it refuses the user, and `ServiceError` for a user that is no service. */
 export async function connectEvents(options: ConnectEventsOptions): Promise<Events> {
-  const { url, user, password, prefix = "", vault } = options;
-  const [, kind, name] = /^(svc|door)-([a-z0-9][a-z0-9-]{0,31})$/.exec(user) ?? [];
+  const { url, user, password, prefix = "" } = options;
+  const [, name] = /^(?:svc|door)-([a-z0-9][a-z0-9-]{0,31})$/.exec(user) ?? [];
   if (name === undefined) {
-    const text = `"${user}" is no user of a service: those are svc-NAME or door-NAME, as said by npm run hub -- service add.`;
+    const text = `"${user}" is no user of a service: those are svc-NAME, as said by npm run hub -- service add.`;
     throw new ServiceError("UnknownService", text);
   }
   const link = await connectNats({ url, user, password, name: user, inboxPrefix: `_INBOX_svc.${name}` });
-  const source = kind === "svc" ? directSource({ link, prefix, name, vault }) : doorSource({ link, prefix, name });
+  const source = doorSource({ link, prefix, name });
   const open: Subscription[] = [];
   return {
     async subscribe(wanted) {

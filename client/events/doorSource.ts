@@ -1,18 +1,21 @@
-import { pause, subjects } from "@connect-hub/domain/kernel";
+import { subjects } from "@connect-hub/domain/kernel";
 import {
   type LanePosition,
   ServiceError,
   type ServiceErrorCode,
   type ServiceEvent,
+  type StateEntry,
 } from "@connect-hub/domain/services";
 import type { LaneId } from "@connect-hub/domain/values";
 import { askDoor, type NatsLink } from "@connect-hub/jetstream";
 import { z } from "zod";
-import { batchEvents, type EventSource } from "./source.ts";
+import { batchEvents, type EventSource, type SourceBatch } from "./source.ts";
 
 /** How long the door may hold a question to which there is nothing to say yet. */
 const waitMs = 10_000;
 const answerMs = 5_000;
+/** How many events are asked for at once; most of the time of a question does not depend on it. */
+const askEvents = 1_000;
 
 // The door is ours, and an event's own shape was checked there: what stands here is what this side goes by.
 const LaneIdShape = z.templateLiteral([z.enum(["accounts", "rooms", "content"]), ".", z.number()]);
@@ -21,7 +24,10 @@ const answers = {
   lanes: z.object({ lanes: z.record(z.string(), z.array(z.string())) }),
   head: z.object({ position: PositionShape }),
   next: z.object({ position: PositionShape, events: z.array(z.custom<ServiceEvent>()) }),
-  list: z.object({ entries: z.array(z.object({ key: z.string(), value: z.string(), revision: z.number() })) }),
+  list: z.object({
+    entries: z.array(z.object({ key: z.string(), value: z.string(), revision: z.number() })),
+    more: z.boolean(),
+  }),
   put: z.object({ revision: z.number().nullable() }),
   drop: z.object({}),
 };
@@ -34,7 +40,7 @@ export interface DoorSourceOptions {
   readonly name: string;
 }
 
-/** The filtering door: it reads for a service that has no rights on the log. */
+/** The filtering door: it reads for all services, as none has a right on the log. */
 export function doorSource({ link, prefix, name }: DoorSourceOptions): EventSource {
   const names = subjects(prefix);
 
@@ -52,16 +58,26 @@ export function doorSource({ link, prefix, name }: DoorSourceOptions): EventSour
     },
     head: async (lane) => (await ask("head", `${lane}.head`, {})).position as LanePosition,
     async *read(lane, { after, types, signal }) {
-      for (let at = after; !signal.aborted; ) {
-        const body = { after: at, types, max: batchEvents, waitMs };
-        const answer = await orAborted(ask("next", `${lane}.next`, body, waitMs), signal);
+      const next = (at: LanePosition) =>
+        orAborted(ask("next", `${lane}.next`, { after: at, types, max: askEvents, waitMs }, waitMs), signal);
+      for (let coming = next(after); !signal.aborted; ) {
+        const answer = await coming;
         if (answer === undefined) return;
-        at = answer.position;
-        yield answer;
+        // While these are handled the next ones come.
+        coming = next(answer.position as LanePosition);
+        coming.catch(() => undefined);
+        yield* pieces(answer);
       }
     },
     state: {
-      list: async (under) => (await ask("list", "state.list", { prefix: under })).entries,
+      async list(under) {
+        const all: StateEntry[] = [];
+        for (;;) {
+          const { entries, more } = await ask("list", "state.list", { prefix: under, after: all.at(-1)?.key ?? "" });
+          all.push(...entries);
+          if (!more) return all;
+        }
+      },
       put: async (key, value, revision) =>
         (await ask("put", "state.put", { key, value, revision })).revision ?? undefined,
       drop: async (key) => void (await ask("drop", "state.drop", { key })),
@@ -69,15 +85,33 @@ export function doorSource({ link, prefix, name }: DoorSourceOptions): EventSour
   };
 }
 
+/** An answer in pieces: they end between commits, so each has a position of its own. */
+function* pieces({ events, position }: SourceBatch): Generator<SourceBatch> {
+  let from = 0;
+  for (let end = batchEvents; end < events.length; end++) {
+    const [last, next] = [events[end - 1], events[end]];
+    if (last === undefined || next?.n === last.n) continue;
+    yield { events: events.slice(from, end), position: [last.id.split(":")[1] ?? "", last.n] };
+    from = end;
+    end += batchEvents - 1;
+  }
+  yield { events: events.slice(from), position };
+}
+
 /** What was asked for, or undefined when `signal` aborts first. */
 async function orAborted<T>(asked: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   asked.catch(() => undefined);
-  const answered = new AbortController();
-  const waiting = pause(24 * 3_600_000, AbortSignal.any([signal, answered.signal])).then(() => undefined);
+  // Not AbortSignal.any: Node 20 may collect what it gives as garbage, and then nothing is told of the abort.
+  let stop = (): void => undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+  });
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
   try {
-    return await Promise.race([asked, waiting]);
+    return await Promise.race([asked, aborted]);
   } finally {
-    answered.abort();
+    signal.removeEventListener("abort", stop);
   }
 }
 

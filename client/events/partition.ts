@@ -8,6 +8,7 @@ import type { EventSource, SourceBatch } from "./source.ts";
 
 /** Which part of a durable's work a subject belongs to. Part of what is kept: never change it. */
 export function partitionOf(subject: Subject, partitions: number): number {
+  if (partitions === 1) return 0;
   return createHash("sha256").update(nameOf(subject)).digest().readUInt32BE(0) % partitions;
 }
 

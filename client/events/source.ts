@@ -7,7 +7,7 @@ export interface SourceBatch {
   readonly position: LanePosition;
 }
 
-/** Where the events of a service come from: the log itself, or the filtering door. */
+/** Where the events of a service come from, and where it keeps how far it is. */
 export interface EventSource {
   /** The lanes in which there are events of these newest types, and which of them. Throws `ServiceError`, `LogUnavailable`. */
   lanes(asked: readonly string[] | undefined): Promise<ReadonlyMap<LaneId, readonly string[]>>;
@@ -24,5 +24,5 @@ export interface EventSource {
   readonly state: ServiceState;
 }
 
-/** How many events come at once, at most, but for those of one commit. */
+/** How many events come at once, at most, but for those of one commit: so many may come again after a crash. */
 export const batchEvents = 100;

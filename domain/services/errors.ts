@@ -8,6 +8,7 @@ export type ServiceErrorCode =
   | "PositionAhead"
   | "PositionLost"
   | "InstancesFixed"
+  | "StateFull"
   | "DoorAway"
   | "BadRequest";
 

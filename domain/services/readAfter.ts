@@ -62,7 +62,7 @@ async function goesOnAfter(lane: ReadableLane, [epoch, n]: LanePosition, signal:
 }
 
 function lost({ id }: ReadableLane, why: string): ServiceError {
-  const next = 'Begin anew, with another durable name and from: "now" or a position; the door reads archives too.';
+  const next = 'Begin anew, with another durable name and from: "now" or a position.';
   return new ServiceError("PositionLost", `${id} can't be read on: ${why}. ${next}`);
 }
 

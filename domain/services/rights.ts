@@ -5,11 +5,11 @@ import { models } from "./models.ts";
 
 /** What one internal service may see, as the operator said it: stored as JSON under the service's name. */
 export const ServiceRights = z.strictObject({
-  /** It reads the lanes of these contexts for itself, whole commits; null: it sees only what the filtering door gives it. */
+  /** All events of these contexts, what is sealed in them as it is; null: those of `types` and `rooms`, opened. */
   contexts: z.array(z.enum(contexts)).min(1).readonly().nullable(),
-  /** Behind the door: only events of these types, without their versions; null for all. */
+  /** Only events of these types, without their versions; null for all. */
   types: z.array(z.string()).min(1).readonly().nullable(),
-  /** Behind the door: only events of these rooms; null for all. */
+  /** Only events of these rooms; null for all. */
   rooms: z.array(Id).min(1).readonly().nullable(),
   addedAt: z.iso.datetime(),
 });

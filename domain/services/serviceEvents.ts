@@ -25,9 +25,9 @@ export interface ServiceEvent {
   readonly m?: number;
   /** Who did it: an account's id, or `system`. */
   readonly by: string;
-  /** A sealed field that was erased, or that the service has no vault for, is null. */
+  /** A sealed field that was erased, or that stays sealed for the service, is null. */
   readonly data: JsonObject;
-  /** The fields of `data` that stay sealed, because the service has no vault. */
+  /** The fields of `data` that stay sealed, because the service sees whole contexts. */
   readonly sealed: readonly string[];
   /** Why its data is not what the type promises; it can't be handled. */
   readonly unreadable?: string;

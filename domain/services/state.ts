@@ -19,3 +19,14 @@ export interface ServiceState {
   /** Takes the entry away, whatever it is. */
   drop(key: string): Promise<void>;
 }
+
+/** The same where it is stored, a piece at a time. */
+export interface StoredState extends Omit<ServiceState, "list"> {
+  /** The first entries under `prefix` whose keys come after `after`, in their order, and whether there are more. */
+  page(prefix: string, after: string): Promise<StatePage>;
+}
+
+export interface StatePage {
+  readonly entries: readonly StateEntry[];
+  readonly more: boolean;
+}

@@ -10,7 +10,6 @@ export { type CloseStep, closeEpoch, finishClosing } from "./closeEpoch.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export { askDoor, type DoorAnswerer, serveDoor } from "./doorCalls.ts";
-export { dropReaders } from "./dropReaders.ts";
 export type { LaneDifference } from "./errors.ts";
 export { type HeadStore, headStore } from "./headStore.ts";
 export { type Instances, joinInstances } from "./instances.ts";
@@ -32,13 +31,12 @@ export { type OpenLaneOptions, openLane } from "./openLane.ts";
 export { type ProvisionOptions, provisionLanes } from "./provisionLanes.ts";
 export { reactorCheckpoint } from "./reactorCheckpoint.ts";
 export { type ServeOptions, serveCommands } from "./serveCommands.ts";
-export { readOwnRights, type ServiceRegistry, serviceRegistry, serviceState } from "./serviceBuckets.ts";
+export { type ServiceRegistry, serviceRegistry, serviceState } from "./serviceBuckets.ts";
 export {
   type ServiceCommand,
   type ServiceCommands,
   type ServiceCommandsOptions,
   serviceCommands,
 } from "./serviceCommands.ts";
-export { openServiceLane } from "./serviceLane.ts";
 export { type SystemCommands, systemCommands } from "./systemCommands.ts";
 export { type Writers, writers } from "./writers.ts";

@@ -20,7 +20,7 @@ const inactiveMs = 60_000;
 /** Makes a consumer on a lane's stream, first number `from`. Throws what the server answers. */
 export async function openLanePull(
   link: NatsLink,
-  { stream, manager, onlySubject }: ReadTarget,
+  { stream, manager }: ReadTarget,
   from: number,
   signal: AbortSignal,
 ): Promise<LanePull> {
@@ -33,11 +33,8 @@ export async function openLanePull(
     inactive_threshold: nanos(inactiveMs),
     mem_storage: true,
     num_replicas: 1,
-    ...(onlySubject === undefined ? {} : { filter_subject: onlySubject }),
   });
-  // Who may read one subject alone may not remove consumers; the server does when nobody asked for a while.
-  const remove = () =>
-    void (onlySubject === undefined && manager.consumers.delete(stream, consumer).catch(() => undefined));
+  const remove = () => void manager.consumers.delete(stream, consumer).catch(() => undefined);
   return new LanePull(link, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, signal, remove);
 }
 

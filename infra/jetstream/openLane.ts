@@ -71,7 +71,7 @@ export async function openLane(link: NatsLink, options: OpenLaneOptions): Promis
 }
 
 /** The commits from `from` on, through all epochs, until the lane goes on in another one. */
-export async function* readEpochs(
+async function* readEpochs(
   link: NatsLink,
   { target, first, before }: { readonly target: ReadTarget; readonly first: number; readonly before: PastCommits },
   from: number,

@@ -1,4 +1,4 @@
-import { EpochOver, type StoredCommit, subjects } from "@connect-hub/domain/kernel";
+import { EpochOver, type StoredCommit } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager } from "@nats-io/jetstream";
 import { assertWhole, commitInFile, readArchiveFile } from "./archiveFile.ts";
@@ -14,8 +14,6 @@ interface PastOptions {
   readonly epoch: string;
   readonly manager: JetStreamManager;
   readonly archiveDir?: string | undefined;
-  /** Read by subject, as who has no other right must. */
-  readonly bySubject?: true;
 }
 
 type FilePart = Extract<PastPart, { file: object }>;
@@ -39,9 +37,7 @@ export function pastCommits(link: NatsLink, options: PastOptions) {
 
   function readPart(part: PastPart, from: number, signal: AbortSignal): AsyncIterable<readonly StoredCommit[]> {
     if ("file" in part) return readFile(part, from, signal);
-    const onlySubject = subjects(options.prefix).log(id, part.epoch);
     const target = { lane: id, epoch: part.epoch, stream: part.stream, manager, isOver: async () => true };
-    if (options.bySubject) return readLane(link, { ...target, onlySubject }, from, signal);
     return readLane(link, target, from, signal);
   }
 

@@ -10,8 +10,6 @@ export interface ReadTarget {
   readonly epoch: string;
   readonly stream: string;
   readonly manager: JetStreamManager;
-  /** The lane's subject, for a reader whose rights are by subject; slower by a little. */
-  readonly onlySubject?: string;
   /** Whether the lane is in another epoch by now. */
   isOver(): Promise<boolean>;
 }

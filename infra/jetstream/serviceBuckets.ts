@@ -1,5 +1,5 @@
 import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
-import type { ServiceState, StateEntry } from "@connect-hub/domain/services";
+import { ServiceError, type StateEntry, type StoredState } from "@connect-hub/domain/services";
 import { JetStreamApiCodes, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, type KvEntry, Kvm } from "@nats-io/kv";
 import type { NatsLink } from "./connectNats.ts";
@@ -20,6 +20,9 @@ export interface ServiceRegistry {
 const answerMs = 3_000;
 /** What one service may keep on the disk. */
 const maxBytes = 16 * 1024 ** 2;
+/** How long the JSON of a page is, at most but for a single entry, and how many entries are read at once for it. */
+const pageBytes = 512 * 1024;
+const pageGroup = 16;
 /** So long the traces of an entry that was taken away stay. */
 const traceSeconds = 120;
 
@@ -27,7 +30,7 @@ const traceSeconds = 120;
 export function serviceRegistry(link: NatsLink, prefix: string): ServiceRegistry {
   const { servicesBucket, serviceBucket } = subjects(prefix);
   const client = () => jetstream(link.nc, { timeout: answerMs });
-  const bucket = bucketOpener(link, servicesBucket, false);
+  const bucket = bucketOpener(link, servicesBucket);
   return {
     read: (name) =>
       bucket(async (kv) => {
@@ -49,7 +52,7 @@ export function serviceRegistry(link: NatsLink, prefix: string): ServiceRegistry
       orUnavailable(servicesBucket, async () => {
         const own = { history: 1, replicas, allow_direct: false, max_bytes: maxBytes };
         await new Kvm(client()).create(serviceBucket(name), { ...own, markerTTL: traceSeconds * 1_000 });
-        const all = await new Kvm(client()).create(servicesBucket, { history: 1, replicas, allow_direct: true });
+        const all = await new Kvm(client()).create(servicesBucket, { history: 1, replicas, allow_direct: false });
         await all.put(name, text);
       }),
     remove: (name) =>
@@ -63,25 +66,28 @@ export function serviceRegistry(link: NatsLink, prefix: string): ServiceRegistry
   };
 }
 
-/** What the registry says of `name`, by the one way in which a service itself may ask. Throws `LogUnavailable`. */
-export function readOwnRights(link: NatsLink, prefix: string, name: string): Promise<string | undefined> {
-  return bucketOpener(link, subjects(prefix).servicesBucket, true)(async (kv) => textOf(await kv.get(name)));
-}
-
 /** What the service `name` keeps, in its bucket. */
-export function serviceState(link: NatsLink, prefix: string, name: string): ServiceState {
+export function serviceState(link: NatsLink, prefix: string, name: string): StoredState {
   const own = subjects(prefix).serviceBucket(name);
-  const bucket = bucketOpener(link, own, false);
+  const bucket = bucketOpener(link, own);
   const keyOf = (key: string) => `at.${key}`;
   return {
-    async list(under) {
-      const keys = await keysOf(link, own, `${keyOf(under)}.>`);
-      const found = await bucket((kv) => Promise.all(keys.map((key) => kv.get(key))));
-      return found.flatMap((entry): StateEntry[] => {
-        const value = textOf(entry);
-        if (entry === null || value === undefined) return [];
-        return [{ key: entry.key.slice("at.".length), value, revision: entry.revision }];
-      });
+    async page(under, after) {
+      const keys = (await keysOf(link, own, `${keyOf(under)}.>`)).filter((key) => key > keyOf(after));
+      const entries: StateEntry[] = [];
+      let bytes = 0;
+      for (let from = 0; from < keys.length; from += pageGroup) {
+        const group = keys.slice(from, from + pageGroup);
+        for (const entry of await bucket((kv) => Promise.all(group.map((key) => kv.get(key))))) {
+          const value = textOf(entry);
+          if (entry === null || value === undefined) continue;
+          const one = { key: entry.key.slice("at.".length), value, revision: entry.revision };
+          bytes += Buffer.byteLength(JSON.stringify(one)) + 1;
+          if (entries.length > 0 && bytes > pageBytes) return { entries, more: true };
+          entries.push(one);
+        }
+      }
+      return { entries, more: false };
     },
     put: (key, value, revision) =>
       bucket(async (kv) => {
@@ -90,6 +96,7 @@ export function serviceState(link: NatsLink, prefix: string, name: string): Serv
           return await kv.put(keyOf(key), value, { previousSeq: revision });
         } catch (error) {
           if (hasApiCode(error, JetStreamApiCodes.StreamWrongLastSequence)) return undefined;
+          if (hasApiCode(error, storeFailed)) throw stateFull(name);
           throw error;
         }
       }),
@@ -97,13 +104,13 @@ export function serviceState(link: NatsLink, prefix: string, name: string): Serv
   };
 }
 
-function bucketOpener(link: NatsLink, name: string, direct: boolean): <T>(use: (kv: KV) => Promise<T>) => Promise<T> {
+function bucketOpener(link: NatsLink, name: string): <T>(use: (kv: KV) => Promise<T>) => Promise<T> {
   let opened: Promise<KV> | undefined;
   return (use) =>
     orUnavailable(name, async () => {
       opened ??= new Kvm(jetstream(link.nc, { timeout: answerMs })).open(name, {
         bindOnly: true,
-        allow_direct: direct,
+        allow_direct: false,
       });
       return use(await opened);
     });
@@ -126,6 +133,14 @@ function keysOf(link: NatsLink, bucket: string, pattern: string): Promise<readon
   });
 }
 
+/** nats-server's code for a message that a stream has no room for. */
+const storeFailed = 10077;
+
+function stateFull(name: string): ServiceError {
+  const text = `The service ${name} keeps ${maxBytes / 1024 ** 2} MiB already, all that it may: retry what is parked, or remove and add it.`;
+  return new ServiceError("StateFull", text);
+}
+
 function textOf(entry: KvEntry | null): string | undefined {
   return entry === null || entry.operation !== "PUT" ? undefined : entry.string();
 }
@@ -134,7 +149,7 @@ async function orUnavailable<T>(bucket: string, use: () => Promise<T>): Promise<
   try {
     return await use();
   } catch (cause) {
-    if (cause instanceof LogUnavailable) throw cause;
+    if (cause instanceof LogUnavailable || cause instanceof ServiceError) throw cause;
     throw new LogUnavailable(`The bucket ${bucket} can't be reached.`, { cause });
   }
 }

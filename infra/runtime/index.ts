@@ -14,6 +14,7 @@ export {
   type NatsService,
   readServices,
   serviceLogin,
+  serviceUser,
   serviceUserText,
   writeServices,
 } from "./natsServices.ts";

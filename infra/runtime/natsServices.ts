@@ -7,7 +7,7 @@ import type { NatsLogin } from "./nats.ts";
 const serviceShape = z.object({
   /** `a-z`, `0-9` and `-`; up to 32. */
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/),
-  /** The contexts whose lanes it reads for itself; null: it sees only what the filtering door gives it. */
+  /** The contexts of which it may ask the filtering door; null for one of an older version, which only the door holds to its rights. */
   contexts: z
     .array(z.string().regex(/^[a-z]+$/))
     .readonly()
@@ -30,7 +30,7 @@ export function writeServices(folder: DataFolder, services: readonly NatsService
   writeFileAtomic(pathOf(folder), `${JSON.stringify(sorted, undefined, 2)}\n`);
 }
 
-/** How a service signs in: `svc-NAME` where it reads for itself, `door-NAME` where the door reads for it. */
+/** How a service signs in. */
 export function serviceLogin(folder: DataFolder, service: NatsService): NatsLogin & { readonly passwordFile: string } {
   const secret = `service-${service.name}`;
   return {
@@ -66,29 +66,19 @@ export function serviceUserText(service: NatsService, password: string, prefix =
     }`;
 }
 
+/**
+ * It may ask the door, and hear its own inbox. Nothing of JetStream: nats-server asks for no right where JetStream answers to, so who may
+ * ask it for anything can have bytes of its own put onto a lane (docs/adr/0017).
+ */
 function rightsOf({ name, contexts }: NatsService, prefix: string): { publish: string[]; subscribe: string[] } {
-  if (contexts === null) return { publish: [`${prefix}door.${name}.>`], subscribe: [`_INBOX_svc.${name}.>`] };
-  const own = `${prefix}service_${name}`;
-  return {
-    publish: [
-      // Which lanes there are, and what it may see itself.
-      `$JS.API.STREAM.INFO.KV_${prefix}lanes`,
-      `$JS.API.STREAM.MSG.GET.KV_${prefix}lanes`,
-      `$JS.API.DIRECT.GET.KV_${prefix}services.$KV.${prefix}services.${name}`,
-      // A lane's stream changes its name with the epoch, its subject begins with its context for ever: nats-server holds a
-      // consumer to the subject that stands at the end here. A consumer's name is only known to who made it.
-      ...contexts.map((context) => `$JS.API.CONSUMER.CREATE.*.*.${prefix}log.${context}.>`),
-      "$JS.API.CONSUMER.MSG.NEXT.*.*",
-      // How far it is.
-      `$JS.API.STREAM.INFO.KV_${own}`,
-      `$JS.API.STREAM.MSG.GET.KV_${own}`,
-      `$KV.${own}.>`,
-    ],
-    subscribe: [`_INBOX_svc.${name}.>`],
-  };
+  const asks = ["lanes", "state.*", ...(contexts ?? ["*"]).map((context) => `${context}.*.*`)];
+  return { publish: asks.map((what) => `${prefix}door.${name}.${what}`), subscribe: [`_INBOX_svc.${name}.>`] };
 }
 
-const serviceUser = ({ name, contexts }: NatsService): string => `${contexts === null ? "door" : "svc"}-${name}`;
+/** The name that a service signs in by. One that an older version let in by types or rooms keeps its own until it is added anew. */
+export function serviceUser({ name, contexts }: NatsService): string {
+  return `${contexts === null ? "door" : "svc"}-${name}`;
+}
 
 function pathOf(folder: DataFolder): string {
   return join(folder.path, "services.json");

@@ -48,7 +48,7 @@ function mayS(name: string, rights: Pick<ServiceRights, "types" | "rooms">): Pro
 
 async function connect(name: string): Promise<Events> {
   const url = inject("natsUrl");
-  const events = await connectEvents({ url, user: `door-${name}`, password: "x", prefix: box.prefix });
+  const events = await connectEvents({ url, user: `svc-${name}`, password: "x", prefix: box.prefix });
   connected.push(events);
   return events;
 }

@@ -10,12 +10,14 @@ import { LogBuilder, memoryVault } from "@connect-hub/domain/testing";
 import { connectNats, type NatsLink, openLane, provisionLanes, serviceRegistry } from "@connect-hub/jetstream";
 import { isSignedBy, readWebhooksConfig, retryDead, startWebhooks, type WebhooksConfig } from "@connect-hub/webhooks";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
+import { memoryDoor } from "../support/memoryDoor.ts";
 
 const prefix = `t${randomBytes(6).toString("hex")}-`;
 const folder = mkdtempSync(join(tmpdir(), "connect-hub-webhooks-"));
 const secret = "a secret that both sides have";
 const within = { timeout: 15_000, interval: 10 };
 let link: NatsLink;
+let door: { close(): Promise<void> };
 let lane: Lane;
 let log: LogBuilder;
 let n = 0;
@@ -24,11 +26,14 @@ beforeAll(async () => {
   link = await connectNats({ url: inject("natsUrl"), name: "webhooks test" });
   await provisionLanes(link, { prefix, lanes: ["rooms.0"], replicas: 1, maxBytes: 16 * 1024 ** 2 });
   lane = await openLane(link, { prefix, id: "rooms.0" });
-  log = new LogBuilder({ lane: "rooms.0", epoch: lane.epoch, model: roomModel, vault: memoryVault() });
+  const vault = memoryVault();
+  log = new LogBuilder({ lane: "rooms.0", epoch: lane.epoch, model: roomModel, vault });
   const rights = { contexts: ["rooms"], types: null, rooms: null, addedAt: "2026-01-01T00:00:00.000Z" };
   await serviceRegistry(link, prefix).write("hooks", JSON.stringify(rights), 1);
+  door = await memoryDoor({ url: inject("natsUrl"), prefix, vault });
 });
 afterAll(async () => {
+  await door.close();
   await link.close();
   rmSync(folder, { recursive: true });
 });

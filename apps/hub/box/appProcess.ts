@@ -11,7 +11,7 @@ export interface AppProcess {
   readonly apps: readonly AppName[];
 }
 
-/** The filtering door: beside the processes that are asked for, as soon as there is a service that it reads for. */
+/** The filtering door: beside the processes that are asked for, as soon as there is a service. */
 export const doorProcess: AppProcess = { name: "door", apps: ["door"] };
 
 /** Reads `edge+commands,projector`: processes by commas, apps in one process by plus signs. A text says what is wrong. */

@@ -115,7 +115,7 @@ class Box implements ServingBox {
   }
 
   async lookAtServices(): Promise<void> {
-    const needsDoor = readServices(this.#folder).some(({ contexts }) => contexts === null);
+    const needsDoor = readServices(this.#folder).length > 0;
     const isThere = this.#config.processes.some(({ apps }) => apps.includes("door")) || this.#door !== undefined;
     if (!needsDoor || isThere || this.#phase === "stopping") return;
     this.#door = await this.#startMore?.(doorProcess);

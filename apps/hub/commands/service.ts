@@ -6,9 +6,11 @@ import {
   parseRights,
   ServiceError,
   type ServiceRights,
+  visibleTypes,
 } from "@connect-hub/domain/services";
 import { contexts, Id } from "@connect-hub/domain/values";
-import { dropReaders, type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
+import { type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
+import { openDataFolder, readServices, serviceUser } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import { connectionsOfRunning } from "../box/connections.ts";
@@ -32,9 +34,9 @@ export function registerService(program: Command, context: CommandContext): void
     .command("add")
     .description("let a service in, or change what it may see; needs no restart")
     .argument("<name>", "up to 32 of a-z, 0-9 and -")
-    .option("--contexts <list>", `it reads these itself, whole: ${contexts.join(",")}`, words)
-    .option("--types <list>", "it gets only events of these types, through our door: see hub events types", words)
-    .option("--rooms <list>", "it gets only events of these rooms, through our door", words)
+    .option("--contexts <list>", `it gets all events of these, sealed as they are: ${contexts.join(",")}`, words)
+    .option("--types <list>", "it gets only events of these types, opened: see hub events types", words)
+    .option("--rooms <list>", "it gets only events of these rooms, opened", words)
     .option("--json", "for programs")
     .action((name: string, options: AddOptions) => add(context, name, options));
   service
@@ -59,9 +61,8 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
     const there = await registry.read(name);
     const kept = { ...rights, addedAt: addedAtOf(name, there) ?? rights.addedAt };
     await registry.write(name, JSON.stringify(kept), connections.natsReplicas);
-    const login = await addServiceUser({ name, contexts: rights.contexts }, dataDir, connections);
-    const lost = contexts.filter((one) => rights.contexts?.includes(one) !== true);
-    if (there !== undefined) await dropReaders(link, connections.prefix, lost);
+    const seen = [...visibleTypes(name, rights, undefined).keys()];
+    const login = await addServiceUser({ name, contexts: seen }, dataDir, connections);
     return { login, kept };
   });
   if (options.json === true) {
@@ -101,7 +102,7 @@ function rightsOf(name: string, { contexts: own, types, rooms }: AddOptions): Se
   const addedAt = new Date().toISOString();
   if ((own === undefined) === (types === undefined && rooms === undefined)) {
     throw new BadSetting(
-      `Say what ${name} may see: --contexts ${contexts.join(",")} (some of them; it then reads whole commits), or --types and --rooms (through our door).`,
+      `Say what ${name} may see: --contexts ${contexts.join(",")} (all of what some of them hold, sealed as it is), or --types and --rooms (those alone, opened).`,
     );
   }
   if (own !== undefined) {
@@ -128,7 +129,8 @@ function contextOf(type: string): string {
 }
 
 async function list(context: CommandContext, json: boolean): Promise<void> {
-  const { prefix } = connectionsOfRunning(context.config().dataDir);
+  const { dataDir } = context.config();
+  const { prefix } = connectionsOfRunning(dataDir);
   const services = await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, prefix);
     const names = await registry.names();
@@ -136,15 +138,15 @@ async function list(context: CommandContext, json: boolean): Promise<void> {
     return texts.flatMap(([name, text]) => (text === undefined ? [] : [{ name, ...parseRights(name, text) }]));
   });
   if (json) return console.log(JSON.stringify(services, undefined, 2));
+  const users = new Map(readServices(openDataFolder(dataDir)).map((one) => [one.name, serviceUser(one)]));
   const rows = services.map((rights) => [
     rights.name,
     inWords(rights),
-    rights.contexts === null ? `door-${rights.name}` : `svc-${rights.name}`,
-    rights.contexts === null ? "through our door" : "the log itself",
+    users.get(rights.name) ?? "none",
     subjects(prefix).serviceBucket(rights.name),
     rights.addedAt,
   ]);
-  const head = ["service", "may see", "user", "by", "bucket", "added"];
+  const head = ["service", "may see", "user", "bucket", "added"];
   console.log(
     rows.length === 0 ? "There are no services. Add one by: npm run hub -- service add" : textTable(head, rows),
   );
@@ -156,9 +158,9 @@ async function removeOne(context: CommandContext, name: string, json: boolean): 
   await withOperator(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const isThere = (await registry.read(name)) !== undefined;
-    const wasUser = await removeServiceUser(name, dataDir, connections);
-    if (isThere) await dropReaders(link, connections.prefix, contexts);
+    // From here on the door answers it nothing, whatever nats-server still lets in.
     if (isThere) await registry.remove(name);
+    const wasUser = await removeServiceUser(name, dataDir, connections);
     if (!isThere && !wasUser) throw new NotThere(`There is no service ${name}. See: npm run hub -- service list`);
     if (json) return console.log(JSON.stringify({ removed: name }, undefined, 2));
     const more =

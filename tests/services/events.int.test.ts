@@ -6,6 +6,13 @@ import type { DomainEvent, Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, memoryVault } from "@connect-hub/domain/testing";
 import {
+  connectEvents,
+  type Events,
+  ServiceError,
+  type ServiceEvent,
+  type SubscribeOptions,
+} from "@connect-hub/events";
+import {
   archivePast,
   closeEpoch,
   connectNats,
@@ -15,13 +22,15 @@ import {
   serviceRegistry,
 } from "@connect-hub/jetstream";
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from "vitest";
-import { cutLine } from "../../tests/support/cutLine.ts";
-import { connectEvents, type Events, ServiceError, type ServiceEvent, type SubscribeOptions } from "./index.ts";
+import { cutLine } from "../support/cutLine.ts";
+import { memoryDoor } from "../support/memoryDoor.ts";
 
 const prefix = `t${randomBytes(6).toString("hex")}-`;
 const vault = memoryVault();
+const archiveDir = mkdtempSync(join(tmpdir(), "connect-hub-events-"));
 const open: Events[] = [];
 let link: NatsLink;
+let door: { close(): Promise<void> };
 let lane: Lane;
 let log: LogBuilder;
 let n = 0;
@@ -32,17 +41,24 @@ beforeAll(async () => {
   await provisionLanes(link, { prefix, lanes: ["accounts.0", "rooms.0"], replicas: 1, maxBytes: 16 * 1024 ** 2 });
   lane = await openLane(link, { prefix, id: "rooms.0" });
   log = new LogBuilder({ lane: "rooms.0", epoch: lane.epoch, model: roomModel, vault });
-  const rights = { contexts: ["rooms"], types: null, rooms: null, addedAt: "2026-01-01T00:00:00.000Z" };
-  await serviceRegistry(link, prefix).write("reader", JSON.stringify(rights), 1);
+  const rights = { contexts: null, types: null, rooms: null, addedAt: "2026-01-01T00:00:00.000Z" };
+  const registry = serviceRegistry(link, prefix);
+  const types = ["MessagePosted", "MessageEdited", "RoomRenamed"];
+  await registry.write("reader", JSON.stringify({ ...rights, types }), 1);
+  await registry.write("whole", JSON.stringify({ ...rights, contexts: ["rooms"] }), 1);
+  door = await memoryDoor({ url: inject("natsUrl"), prefix, vault, archiveDir });
 });
 afterEach(async () => {
   await Promise.all(open.splice(0).map((events) => events.close()));
 });
-afterAll(() => link.close());
+afterAll(async () => {
+  await door.close();
+  await link.close();
+  rmSync(archiveDir, { recursive: true });
+});
 
-async function connect(withVault = true, url = inject("natsUrl")): Promise<Events> {
-  const login = { url, user: "svc-reader", password: "x", prefix };
-  const events = await connectEvents(withVault ? { ...login, vault } : login);
+async function connect(name = "reader", url = inject("natsUrl")): Promise<Events> {
+  const events = await connectEvents({ url, user: `svc-${name}`, password: "x", prefix });
   open.push(events);
   return events;
 }
@@ -126,9 +142,9 @@ test("events come opened, in order, from where it was said; a stopped durable go
   await vi.waitFor(() => expect(third.got).toEqual(second.got), within);
 });
 
-test("a service without the vault gets what is sealed as null, and is told so; one from now on gets nothing older", async () => {
+test("a service of whole contexts gets what is sealed as null, and is told so; one from now on gets nothing older", async () => {
   const got: ServiceEvent[] = [];
-  const subscription = await (await connect(false)).subscribe({
+  const subscription = await (await connect("whole")).subscribe({
     durable: durable(),
     from: "now",
     ...fast,
@@ -226,7 +242,7 @@ test("instances share the work by subject, and take over from one that goes or d
   const seen: { instance: number; room: string; text: unknown }[] = [];
   const line = await cutLine(inject("natsUrl"));
   const start = async (instance: number) => {
-    const events = await connect(true, instance === 1 ? line.url : undefined);
+    const events = await connect("reader", instance === 1 ? line.url : undefined);
     await events.subscribe({
       ...{ durable: name, from: "now", instances: 3, ...fast },
       handler: ([event]) => void (event && seen.push({ instance, room: event.subject.id, text: textOf(event) })),
@@ -266,7 +282,7 @@ test("what is asked wrongly is said, with what to do", async () => {
   const refusals: [Partial<SubscribeOptions>, ServiceError["code"], RegExp][] = [
     [{ types: ["MessagePost"] }, "UnknownType", /only .*MessagePosted/],
     [{ types: ["MessageEdited.v1"] }, "UnknownType", /ask for MessageEdited/],
-    [{ types: ["AccountRegistered"] }, "NotAllowed", /may see all of rooms.*service add reader/],
+    [{ types: ["AccountRegistered"] }, "NotAllowed", /may see MessagePosted, .*service add reader/],
     [{ durable: "a b" }, "BadDurable", /up to 64/],
     [{ instances: 65 }, "BadDurable", /1 to 64/],
     [{ from: { position: "p1.x" } }, "BadPosition", /position\(\)/],
@@ -291,14 +307,13 @@ test("what is asked wrongly is said, with what to do", async () => {
   await expect(ask({ durable: name, instances: 3 })).rejects.toMatchObject({ code: "InstancesFixed" });
 });
 
-test("a closed epoch is read through; once it is archived, who was past it goes on, and who was not is told", async () => {
+test("a closed epoch is read through, in its stream and, once it is archived, in its file", async () => {
   const name = durable();
   const { got, handler } = keeper();
   const one = await (await connect()).subscribe({ durable: name, from: "now", ...fast, handler });
   await append(said("old", "before", 1));
-  const folder = mkdtempSync(join(tmpdir(), "connect-hub-events-"));
   const size = { replicas: 1, maxBytes: 16 * 1024 ** 2 } as const;
-  const epoch = { prefix, lane: "rooms.0", archiveDir: folder, ...size, signal: AbortSignal.timeout(20_000) } as const;
+  const epoch = { prefix, lane: "rooms.0", archiveDir, ...size, signal: AbortSignal.timeout(20_000) } as const;
   await closeEpoch(link, link, epoch);
   const next = await openLane(link, { prefix, id: "rooms.0" });
   let last = await next.lastNumber();
@@ -319,15 +334,45 @@ test("a closed epoch is read through; once it is archived, who was past it goes 
   const two = await (await connect()).subscribe({ durable: name, from: "now", ...fast, handler });
   await vi.waitFor(() => expect(got.get("old")).toEqual(["before", "after", "archived"]), within);
   await two.close();
-  const late = await (await connect()).subscribe({
-    durable: durable(),
-    from: "start",
-    ...fast,
-    handler: () => undefined,
-  });
-  await expect(late.ended).resolves.toMatchObject({
-    code: "PositionLost",
-    message: expect.stringContaining("archive"),
-  });
-  rmSync(folder, { recursive: true });
+  const late = keeper();
+  await (await connect()).subscribe({ durable: durable(), from: "start", ...fast, handler: late.handler });
+  await vi.waitFor(() => expect(late.got.get("old")).toEqual(["before", "after", "archived"]), within);
+  expect(late.got.get("a")).toEqual(whole.got.get("a"));
+});
+
+test("many events of one commit stay together, and a position stands behind each piece that is handled", async () => {
+  const name = durable();
+  const handled: string[] = [];
+  let last = await (await openLane(link, { prefix, id: "rooms.0" })).lastNumber();
+  const present = await openLane(link, { prefix, id: "rooms.0" });
+  const start = (stopAt: number) =>
+    connect().then((events) =>
+      events.subscribe({
+        ...{ durable: name, from: "now", batch: 40, ...fast },
+        async handler(some, { signal }) {
+          if (handled.length >= stopAt) await new Promise((_, reject) => signal.addEventListener("abort", reject));
+          handled.push(...some.map(textOf).map(String));
+        },
+      }),
+    );
+  const one = await start(200);
+  const want: string[] = [];
+  for (const size of [70, 70, 70, 70, 70, 70]) {
+    const texts = Array.from({ length: size }, (_, index) => `${want.length + index}`);
+    const events = texts.map((text, index) => [said("long", text, want.length + index + 1)]);
+    expect(await present.append(await log.commit(events, { epoch: present.epoch, n: last + 1 }), last)).toBe("stored");
+    last += 1;
+    want.push(...texts);
+  }
+  await vi.waitFor(() => expect(handled.length).toBeGreaterThanOrEqual(200), within);
+  await one.close();
+  const before = handled.splice(0);
+  await start(Number.POSITIVE_INFINITY);
+  await vi.waitFor(() => expect(handled.at(-1)).toBe(want.at(-1)), within);
+  // Of what was handled only a piece comes again, and nothing is left out.
+  expect(before).toEqual(want.slice(0, before.length));
+  const again = want.indexOf(handled[0] ?? "");
+  expect(again).toBeGreaterThan(0);
+  expect(again % 70).toBe(0);
+  expect(handled).toEqual(want.slice(again));
 });
