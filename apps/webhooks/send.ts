@@ -31,7 +31,7 @@ export async function send(event: ServiceEvent, { url, secret, timeoutMs, signal
     "webhook-signature": signatureOf({ id, timestamp, body }, secret),
   };
   const options = { method: "POST", headers, body, redirect: "manual" } as const;
-  const status = await statusOf(url, { ...options, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
+  const status = await withinTime(timeoutMs, signal, (ended) => statusOf(url, { ...options, signal: ended }));
   if (status >= 200 && status < 300) return;
   const text = `The receiver answered ${status}.`;
   // 408, 425 and 429 say: later. All other 4xx say: never.
@@ -53,6 +53,21 @@ export async function assertSendable(url: string): Promise<void> {
     "WEBHOOKS_URL",
     "is an address that nothing is ever sent to: it has a password in it, or a port that is kept for something else.",
   );
+}
+
+/** By a timer of its own: what AbortSignal.any makes of AbortSignal.timeout, Node 20 may collect as garbage, and then nothing ever times out. */
+async function withinTime<T>(ms: number, signal: AbortSignal, work: (ended: AbortSignal) => Promise<T>): Promise<T> {
+  const ending = new AbortController();
+  const end = (): void => ending.abort(new Error("it took too long"));
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end);
+  try {
+    signal.throwIfAborted();
+    return await work(ending.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", end);
+  }
 }
 
 async function statusOf(url: string, options: RequestInit): Promise<number> {
