@@ -1,3 +1,4 @@
+import { withinTime } from "@connect-hub/domain/kernel";
 import type { ServiceEvent } from "@connect-hub/events";
 import { badSetting } from "./config.ts";
 import { signatureOf } from "./signature.ts";
@@ -53,21 +54,6 @@ export async function assertSendable(url: string): Promise<void> {
     "WEBHOOKS_URL",
     "is an address that nothing is ever sent to: it has a password in it, or a port that is kept for something else.",
   );
-}
-
-/** By a timer of its own: what AbortSignal.any makes of AbortSignal.timeout, Node 20 may collect as garbage, and then nothing ever times out. */
-async function withinTime<T>(ms: number, signal: AbortSignal, work: (ended: AbortSignal) => Promise<T>): Promise<T> {
-  const ending = new AbortController();
-  const end = (): void => ending.abort(new Error("it took too long"));
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end);
-  try {
-    signal.throwIfAborted();
-    return await work(ending.signal);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", end);
-  }
 }
 
 async function statusOf(url: string, options: RequestInit): Promise<number> {

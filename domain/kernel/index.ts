@@ -39,3 +39,4 @@ export * from "./subjects.ts";
 export * from "./tableDigest.ts";
 export * from "./takeOver.ts";
 export * from "./versions.ts";
+export * from "./withinTime.ts";

@@ -12,6 +12,7 @@ import {
   pause,
   type StoredCommit,
   subjects,
+  withinTime,
 } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -62,7 +63,10 @@ export async function closeEpoch(admin: NatsLink, writer: NatsLink, options: Clo
   await makeRoomToClose(admin, options, was.stream);
   const { append } = await openLane(writer, { prefix, id });
   await step?.("close");
-  const closed = await close({ ...lane, append }, end, { next, signal: options.signal });
+  const { signal } = options;
+  const closed = await withinTime(closeMs, signal, (giveUp) =>
+    close({ ...lane, append }, end, { next, signal, giveUp }),
+  );
   return goOn(admin, writer, { ...options, was, end: closed });
 }
 
@@ -155,10 +159,9 @@ function endAt({ n, bytes }: StoredCommit): End {
 async function close(
   lane: Lane,
   from: End,
-  { next, signal }: { readonly next: string; readonly signal: AbortSignal },
+  { next, signal, giveUp }: { readonly next: string; readonly signal: AbortSignal; readonly giveUp: AbortSignal },
 ): Promise<Closed> {
   const giveUpAt = performance.now() + closeMs;
-  const giveUp = AbortSignal.any([signal, AbortSignal.timeout(closeMs)]);
   for await (const batch of lane.read(from.n, giveUp)) {
     const last = batch.at(-1);
     if (last === undefined) continue;

@@ -1,3 +1,4 @@
+import { withinTime } from "@connect-hub/domain/kernel";
 import {
   type Generation,
   GenerationRefused,
@@ -161,15 +162,15 @@ async function watched<T>(
 ): Promise<T> {
   let bar = progressBar("commits");
   const { signal, release } = untilSignal();
-  const timed = timeout === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeout * 1_000)]);
   const say = (message: string): void => {
     bar.end();
     bar = progressBar("commits");
     if (json !== true) process.stderr.write(`${message}\n`);
   };
   const onProgress = (done: number, total: number): void => bar.show(done, total);
+  const run = (ended: AbortSignal) => work({ signal: ended, say, onProgress, step: failpoint(rebuildSteps) });
   try {
-    return await work({ signal: timed, say, onProgress, step: failpoint(rebuildSteps) });
+    return await (timeout === undefined ? run(signal) : withinTime(timeout * 1_000, signal, run));
   } finally {
     bar.end();
     release();
