@@ -33,7 +33,8 @@ export async function freshBox(servers: {
 }): Promise<FreshBox> {
   const name = `t_${randomBytes(6).toString("hex")}`;
   const prefix = `${name}_`;
-  const admin = openPool(servers.postgresUrl, { name: "tests", max: 1 });
+  // To drop a large database takes a checkpoint.
+  const admin = openPool(servers.postgresUrl, { name: "tests", max: 1, statementTimeoutMs: 60_000 });
   await admin.query(`create database ${name}`);
   const databaseUrl = Object.assign(new URL(servers.postgresUrl), { pathname: `/${name}` }).toString();
   const pool = openPool(databaseUrl, { name: "tests", max: 1 });
