@@ -96,7 +96,7 @@ function post(room: string, actor: string): Command {
 }
 
 describe("instances of commands", () => {
-  test("share the lanes as the candidates say, and hand them over, without a pause", { retry: 2 }, async () => {
+  test("share the lanes as the candidates say, and hand them over, without a pause", async () => {
     const firsts = () => lanes.map((lane) => candidates(lane, running.keys())[0]);
     const [first = ""] = running.keys();
     await startInstance();
