@@ -138,6 +138,7 @@ async function restoreOlderLog(scene: Scene, meanwhile?: () => Promise<void>): P
     saved.undo();
     if (acknowledged > 0) traffic.faults.push(`${acknowledged} commands were acknowledged on an older log`);
   }
+  await waitFor("projectors go on when their log is back", async () => !(await isHalted()), haltMs, 250);
   return true;
 }
 
