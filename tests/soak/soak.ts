@@ -1,4 +1,5 @@
 import { appendSteps, reactSteps } from "@connect-hub/domain/kernel";
+import { mergeTokens } from "@connect-hub/domain/values";
 import { projectSteps, rebuildSteps } from "@connect-hub/projections";
 import { register, type Session, signIn } from "@connect-hub/sdk";
 import { type Random, randomFrom } from "../crash/random.ts";
@@ -153,7 +154,7 @@ async function finish({ soak: { box }, traffic, tally }: Run, probes: Probes): P
   const rooms = [...new Set(traffic.acknowledged.map(({ room }) => room))];
   const [reader] = traffic.people;
   if (reader === undefined) throw new Error("There is nobody to read.");
-  const at = { address: box.address, token: reader.session.token, position: reader.client.position };
+  const at = { address: box.address, token: reader.session.token, position: toldToAll(traffic) };
   const histories = await Promise.all(
     rooms.map(async (room): Promise<RoomHistory> => {
       return { room, title: room, events: await readHistory(room, 0, at), script: undefined };
@@ -230,7 +231,7 @@ class Seen {
         const events = await readHistory(room, from, {
           address,
           token: by?.session.token ?? "",
-          position: by?.client.position,
+          position: toldToAll(traffic),
         });
         this.#heads.set(room, events.at(-1)?.s ?? from);
         const own = entries.filter((entry) => entry.room === room);
@@ -243,6 +244,14 @@ class Seen {
       misordered: verdicts.flatMap(({ misordered }) => misordered),
     };
   }
+}
+
+/** Covers what anybody was told: one who reads later than others were answered may else be shown a history from before. */
+function toldToAll({ people }: Traffic): string | undefined {
+  return people.reduce<string | undefined>(
+    (all, { client: { position } }) => (position === undefined ? all : mergeTokens(all, position)),
+    undefined,
+  );
 }
 
 function secondsSince(startedAt: number): string {
