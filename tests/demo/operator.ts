@@ -8,7 +8,7 @@ export async function operatorFindings(box: Box): Promise<readonly Finding[]> {
     box.hub("events", "verify", "--json"),
   ]);
   const rebuild = await box.hub("projections", "rebuild", "--json");
-  const replayed = await box.hub("digest", "--json");
+  const replayed = await box.hub("digest", "--fold", "--json");
   const before = digestOf(fold);
   const after = digestOf(replayed);
   return [
@@ -19,7 +19,10 @@ export async function operatorFindings(box: Box): Promise<readonly Finding[]> {
       looked: rowsText(after),
       faults: [
         ...failuresOf(rebuild, replayed),
-        ...(before?.digest === after?.digest ? [] : [`the digest was ${before?.digest}, is ${after?.digest}`]),
+        // What the box does by itself may have moved the log on meanwhile; then the fold alone tells.
+        ...(before?.digest === after?.digest || isLater(before, after)
+          ? []
+          : [`the digest was ${before?.digest}, is ${after?.digest}`]),
       ],
     },
   ];
@@ -29,7 +32,13 @@ export async function operatorFindings(box: Box): Promise<readonly Finding[]> {
 interface Digest {
   readonly digest: string;
   readonly tables: readonly { readonly rows: number }[];
+  readonly positions: readonly { readonly lane: string; readonly n: number }[];
   readonly fold?: { readonly same: boolean; readonly difference?: object };
+}
+
+function isLater(before: Digest | undefined, after: Digest | undefined): boolean {
+  const was = new Map(before?.positions.map(({ lane, n }) => [lane, n]));
+  return after?.positions.some(({ lane, n }) => n > (was.get(lane) ?? n)) ?? false;
 }
 
 function digestOf({ stdout }: HubResult): Digest | undefined {
