@@ -39,6 +39,16 @@ describe("readClientFrame", () => {
     expect(readClientFrame(value).kind).toBe("bad");
   });
 
+  test.each<[string, number, (text: string) => object]>([
+    ["token", 256, (token) => ({ auth: { token } })],
+    ["position", 4_096, (a) => ({ i: 1, q: "rooms", d: {}, a })],
+    ["name of a query", 40, (q) => ({ i: 1, q, d: {} })],
+    ["name of a command", 40, (m) => ({ i: 1, m, d: {}, k: key })],
+  ])("takes a %s of %i characters, and no more", (_what, most, frame) => {
+    for (const length of [most - 1, most]) expect(readClientFrame(frame("x".repeat(length))).kind).not.toBe("bad");
+    expect(readClientFrame(frame("x".repeat(most + 1))).kind).toBe("bad");
+  });
+
   test("keeps the request number of a bad frame, so that it can be answered", () => {
     expect(readClientFrame({ i: 9, m: "postMessage" })).toMatchObject({ kind: "bad", i: 9 });
     expect(readClientFrame({ i: "9", m: "postMessage" })).not.toHaveProperty("i");

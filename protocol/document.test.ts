@@ -21,7 +21,9 @@ function tableRows(header: string): string[][] {
 }
 
 function examples(from: "client" | "server"): string[] {
-  return [...page.matchAll(new RegExp(`\`\`\`json ${from}\n(.*?)\n\`\`\``, "gs"))].map((match) => match[1] ?? "");
+  return [...page.matchAll(new RegExp(`\`\`\`json ${from} [a-z-]+\n(.*?)\n\`\`\``, "gs"))].map(
+    (match) => match[1] ?? "",
+  );
 }
 
 describe("docs/protocol.md", () => {
@@ -37,6 +39,19 @@ describe("docs/protocol.md", () => {
   test("has the limits of the code", () => {
     const inCode = Object.entries(limits).map(([name, value]) => [name, String(value)]);
     expect(tableRows("| name | value |").map((row) => row.slice(0, 2))).toEqual(inCode);
+  });
+
+  test("says of every code that a socket is closed with what a client does", () => {
+    const rows = tableRows("| code | error |");
+    const inCode = errorNames.map(errorEntry).flatMap(({ close }) => close ?? []);
+    // The line broke, an error without a code of its own, a bug.
+    const others = [1006, 1008, 1011];
+    const codes = rows.map(([code = ""]) => Number(code.replace("none, ", "")));
+    expect(codes).toEqual([...new Set([...inCode, ...others])].sort((one, other) => one - other));
+    for (const name of errorNames) {
+      const { close } = errorEntry(name);
+      if (close !== undefined) expect(rows[codes.indexOf(close)]?.[1]).toContain(name);
+    }
   });
 
   test("names every query, and every command that comes over a socket", () => {

@@ -1,13 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import {
-  type CommitHead,
-  type ContextModel,
-  decodeCommit,
-  encodeCommit,
-  encodeEntry,
-  hashCommit,
-  MemoryTables,
-} from "@connect-hub/domain/kernel";
+import { type ContextModel, MemoryTables } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { openLane } from "@connect-hub/jetstream";
 import { openPool, openSnapshot, type PostgresPool, pgApplier, pgFactSource } from "@connect-hub/postgres";
@@ -17,6 +9,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
 import { download, upload } from "../support/files.ts";
+import { appendUnknown, unknownType } from "../support/unknownEvent.ts";
 
 // An event that no code here knows stands in the log of a room: written by a newer version, which went away again.
 
@@ -39,7 +32,7 @@ afterAll(async () => {
   await pool?.end();
 });
 
-const later = { type: "RoomPainted.v1", data: {} as never, sealed: {}, changes: () => [] };
+const later = { type: unknownType, data: {} as never, sealed: {}, changes: () => [] };
 /** Knows the event, and is of the same version of facts: what an operator has when the code was mended. */
 const mended = { ...roomModel, events: Object.assign(Object.create({ [later.type]: later }), roomModel.events) };
 
@@ -57,19 +50,6 @@ async function project(model: ContextModel): Promise<void> {
 }
 
 const lane = () => openLane(chat.box.link, { prefix: chat.box.prefix, id: "rooms.0" });
-
-/** Appends what a newer version would have. */
-async function paint(room: string): Promise<void> {
-  const log = await lane();
-  const n = await log.lastNumber();
-  const { bytes } = (await log.readAt(n)) ?? { bytes: new Uint8Array() };
-  const last = decodeCommit(bytes);
-  const head: CommitHead = { ...last, n: n + 1, term: last.term + 1, writer: "newer", prevHash: hashCommit(bytes) };
-  const event = { type: later.type, subject: { kind: "room" as const, id: room }, by: "x", salt: "A", data: {} };
-  const key = { actor: ada.user, id: newKey() };
-  const entry = encodeEntry({ key, kind: "paintRoom", digest: "d".repeat(64), result: null, events: [event] });
-  expect(await log.append(encodeCommit(head, [entry]), n)).toBe("stored");
-}
 
 const okOf = async (request: object, socket = a): Promise<Record<string, unknown>> => {
   const answer = await socket.ask(request);
@@ -98,7 +78,7 @@ test("a room with an event that can't be applied is refused everywhere until it 
   await vi.waitFor(() => expect(talker.events(red)).toEqual(["1 roomCreated", "2 messagePosted"]));
 
   await commands.close();
-  await paint(red);
+  await appendUnknown(chat.box, red, ada.user);
   // The next writer takes over, whatever stands in the tail.
   commands = await chat.startCommands();
   await vi.waitFor(() => okOf(command("postMessage", { room: blue, text: "goes on" })), { timeout: 15_000 });
