@@ -110,9 +110,9 @@ module.exports = {
     ]),
     only(
       "sdk-imports-protocol",
-      "client/sdk runs in browsers too: protocol, domain/values, uuidv7 and itself.",
+      "client/sdk runs in browsers too: protocol, domain/values and itself.",
       "^client/sdk/",
-      ["^client/sdk/", "^protocol/", values, ...npm("uuidv7")],
+      ["^client/sdk/", "^protocol/", values],
     ),
     only(
       "events-import-jetstream",

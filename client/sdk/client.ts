@@ -12,6 +12,7 @@ import type {
 import type { NewFile, Part, Upload } from "./files.ts";
 import type { HubError } from "./hubError.ts";
 import type { LineState } from "./line.ts";
+import type { RoomStore } from "./roomView.ts";
 import type { WebSocketConstructor } from "./webSocketLike.ts";
 
 /** What a client is told; all optional, none may throw. */
@@ -72,6 +73,8 @@ export interface Client {
   uploadFile(upload: Upload & { readonly signal?: AbortSignal }): Promise<NewFile>;
   /** As the function of that name. */
   downloadFile(file: string, options?: { readonly part?: Part; readonly signal?: AbortSignal }): Promise<Response>;
+  /** The room as this client has it: its messages, events and members, kept up to date; the same store each time. */
+  room(id: string): RoomStore;
   /** Calls `listener` with each event of one room; returns what ends that. */
   onEvent(room: string, listener: (event: RoomEvent) => void): () => void;
   /** Drops the line as a network failure would; it comes back by itself. */

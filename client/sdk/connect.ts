@@ -8,14 +8,15 @@ import type {
   RoomEvent,
   RoomState,
 } from "@connect-hub/protocol";
-import { uuidv7 } from "uuidv7";
 import type { Client, ConnectOptions } from "./client.ts";
 import { downloadFile, uploadFile } from "./files.ts";
 import { HubError } from "./hubError.ts";
 import { openLine } from "./line.ts";
 import { newestEvents } from "./newestEvents.ts";
+import { newKey } from "./newKey.ts";
 import { outbox } from "./outbox.ts";
 import { readServerFrame } from "./readServerFrame.ts";
+import { roomStores } from "./roomStores.ts";
 import { roomTracks } from "./roomTracks.ts";
 import type { WebSocketConstructor } from "./webSocketLike.ts";
 
@@ -48,20 +49,27 @@ export function connect(options: ConnectOptions): Client {
         const room = events[0]?.r ?? "";
         options.onEvents?.(room, events);
         for (const listener of listeners.get(room) ?? []) events.forEach(listener);
+        stores.of(room)?.add(events);
       },
       reset: (room) => options.onReset?.(room),
       resume: (cursors) => void line.send(JSON.stringify({ resume: cursors })),
-      load: (room, s) => void load(room, s),
+      load(room, s) {
+        stores.of(room)?.begin();
+        void load(room, s);
+      },
     },
     options.cursors,
   );
 
   /** A load that is refused leaves the room live from `s` on. */
   async function load(room: string, s: number): Promise<void> {
-    const wanted = options.history ?? 50;
-    const events = wanted === 0 ? [] : ((await unlessRefused(newestEvents(query, room, s, wanted))) ?? []);
+    const events = history === 0 ? [] : ((await unlessRefused(newestEvents(query, room, s, history))) ?? []);
     tracks.loaded(room, s, events);
+    stores.of(room)?.changed();
   }
+
+  const history = options.history ?? defaultHistory;
+  const stores = roomStores({ command, query, user: () => user?.id, rooms, tracks, history });
 
   function setRooms(states: readonly RoomState[], parked: readonly string[] = []): void {
     const ids = new Set([...states.map((state) => state.id), ...parked]);
@@ -79,6 +87,7 @@ export function connect(options: ConnectOptions): Client {
     tracks.leave(room);
     rooms.delete(room);
     options.onLeft?.(room);
+    stores.of(room)?.changed();
   }
 
   /** Some rooms can't be read at present: in a while that may be over. */
@@ -96,6 +105,7 @@ export function connect(options: ConnectOptions): Client {
     version = answer.version;
     setRooms(answer.rooms, answer.parked);
     for (const state of answer.rooms) tracks.enter(state);
+    stores.changed();
   }
 
   function told(token: string): void {
@@ -106,6 +116,10 @@ export function connect(options: ConnectOptions): Client {
     const { ok, position: token } = await box.add(frame);
     told(token);
     return ok;
+  }
+
+  function command(method: string, data: unknown, { key = newKey() }: { readonly key?: string } = {}): Promise<never> {
+    return request({ m: method, d: data, k: key }) as Promise<never>;
   }
 
   async function query<K extends QueryName>(name: K, data: QueryInput<K>): Promise<QueryAnswers[K]> {
@@ -127,6 +141,7 @@ export function connect(options: ConnectOptions): Client {
         setRooms(frame.rooms, frame.parked);
         box.online(line.hello?.limits.inFlight ?? limits.inFlight);
         tracks.ready(frame.rooms, resumed);
+        stores.changed();
       },
       frame: (frame) =>
         readServerFrame(frame, {
@@ -140,12 +155,14 @@ export function connect(options: ConnectOptions): Client {
             for (const [room, [answer, epoch, s]] of Object.entries(answers)) {
               tracks.resumed(room, answer, epoch, s);
               if (answer === "parked") lookAgain();
+              stores.of(room)?.changed();
             }
           },
           room(state) {
             rooms.set(state.id, state);
             options.onRoom?.(state);
             tracks.enter(state);
+            stores.of(state.id)?.changed();
           },
           left: leave,
           resync: (stopped) => tracks.resync(stopped),
@@ -155,7 +172,9 @@ export function connect(options: ConnectOptions): Client {
         if (state === "waiting") box.offline();
         if (state === "closed") {
           clearTimeout(again);
-          box.close(error ?? new HubError("ClientClosed"));
+          const reason = error ?? new HubError("ClientClosed");
+          box.close(reason);
+          stores.close(reason);
         }
         options.onState?.(state, error);
       },
@@ -174,7 +193,7 @@ export function connect(options: ConnectOptions): Client {
       return position;
     },
     cursors: () => tracks.cursors(),
-    command: (method, data, { key } = {}) => request({ m: method, d: data, k: key ?? uuidv7() }) as never,
+    command,
     query,
     async uploadFile(upload) {
       const made = await uploadFile({ url: urls[0] ?? "", token: options.token, ...upload });
@@ -182,6 +201,7 @@ export function connect(options: ConnectOptions): Client {
       return made;
     },
     downloadFile: (file, more) => downloadFile({ url: urls[0] ?? "", token: options.token, file, ...more }),
+    room: stores.get,
     onEvent(room, listener) {
       const set = listeners.get(room) ?? new Set();
       listeners.set(room, set.add(listener));
@@ -192,6 +212,8 @@ export function connect(options: ConnectOptions): Client {
   };
 }
 
+/** How many events of a room are loaded at first. */
+const defaultHistory = 50;
 /** As long as `Parked` says in the table of errors. */
 const parkedMs = 5_000;
 

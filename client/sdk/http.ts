@@ -1,11 +1,11 @@
 import type { Json } from "@connect-hub/domain/values";
 import type { WireError } from "@connect-hub/protocol";
-import { uuidv7 } from "uuidv7";
 import { HubError, hubError } from "./hubError.ts";
+import { newKey } from "./newKey.ts";
 
 /** The headers of a request with a key, made if left out, and of a session. */
 export function httpHeaders(key: string | undefined, token: string | undefined): Record<string, string> {
-  return { "idempotency-key": key ?? uuidv7(), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+  return { "idempotency-key": key ?? newKey(), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
 }
 
 /** Fetches. Throws `HubError`: `LineDead` when no answer came; what `init.signal` was aborted with goes through. */

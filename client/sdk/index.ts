@@ -1,4 +1,5 @@
 export { type AccountOptions, register, type Session, signIn, signOut } from "./accounts.ts";
+export type { ChatEvent } from "./chatEvent.ts";
 export type { Client, ClientListener, ConnectOptions } from "./client.ts";
 export { connect } from "./connect.ts";
 export {
@@ -13,4 +14,15 @@ export {
 } from "./files.ts";
 export { HubError, type HubErrorName } from "./hubError.ts";
 export type { LineState } from "./line.ts";
+export type {
+  Member,
+  Message,
+  Post,
+  ResetMark,
+  RoomStatus,
+  RoomStore,
+  RoomView,
+  SentMessage,
+  UnsentMessage,
+} from "./roomView.ts";
 export type { WebSocketConstructor, WebSocketLike } from "./webSocketLike.ts";

@@ -16,6 +16,8 @@ export interface TrackActions {
 export interface RoomTracks {
   /** For `auth.resume`: how far the client has each room. Rooms whose loading broke off are not in it. */
   cursors(): Record<string, Cursor>;
+  /** Where a room stands; undefined of one that the user is not known to be in. */
+  at(room: string): Pick<Track, "epoch" | "s" | "phase"> | undefined;
   /** A new line: rooms that were resumed wait for `resumed`; others are loaded up to their `s`. */
   ready(rooms: readonly RoomState[], resumed: Readonly<Record<string, Cursor>>): void;
   /** The user came into a room, or is found to be in it. */
@@ -89,6 +91,7 @@ export function roomTracks(actions: TrackActions, cursors: Readonly<Record<strin
       const known = [...tracks].filter(([, track]) => track.phase !== "loading");
       return Object.fromEntries(known.map(([room, track]) => [room, [track.epoch, track.s] as Cursor]));
     },
+    at: (room) => tracks.get(room),
     ready(rooms, resumed) {
       for (const state of rooms) {
         const track = tracks.get(state.id);
