@@ -61,6 +61,18 @@ describe("docs/protocol.md", () => {
     expect(tableRows("| query `q`").map((row) => row[0])).toEqual(Object.keys(queryInputs));
   });
 
+  test("names every route, with ID, METHOD and NAME for what varies", () => {
+    const api = JSON.parse(readFileSync(new URL("../docs/openapi.json", import.meta.url), "utf8"));
+    const inApi = Object.entries<object>(api.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => {
+        const varying = path.replace(/commands\/\w+/, "commands/METHOD").replace(/queries\/\w+/, "queries/NAME");
+        return `${method.toUpperCase()} ${varying.replace("{id}", "ID")}`;
+      }),
+    );
+    const named = tableRows("| route |").map(([route = ""]) => route.replace("GET, HEAD", "GET"));
+    expect([...named].sort()).toEqual([...new Set(inApi)].sort());
+  });
+
   test("shows only frames that the code takes", () => {
     expect(examples("client").length).toBeGreaterThan(4);
     for (const example of examples("client"))

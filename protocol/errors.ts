@@ -68,7 +68,7 @@ const errorTable = {
     http: 429,
     retry: true,
     afterMs: 50,
-    meaning: "Too many commands and queries of this socket are unanswered.",
+    meaning: "Too many commands and queries of this socket, or over HTTP of this session, are unanswered.",
   },
   BadCursor: { code: 107, http: 400, retry: false, meaning: "A cursor in `resume` is not `[epoch, s]`." },
   TooManyRooms: { code: 108, http: 400, retry: false, meaning: "More rooms than one `resume` may name." },

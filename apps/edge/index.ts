@@ -1,2 +1,3 @@
 export { type EdgeConfig, readEdgeConfig } from "./config.ts";
+export { openApi } from "./openApi.ts";
 export { type RunningEdge, startEdge } from "./startEdge.ts";

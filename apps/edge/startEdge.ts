@@ -14,15 +14,17 @@ import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
 import { type Following, startFollowing } from "./following.ts";
 import { forwardCommand } from "./forwardCommand.ts";
-import { answerHttp, type HttpSources, refusalToRead, takesStream } from "./httpDoor.ts";
+import { answerHttp, refusalToRead, takesStream } from "./httpDoor.ts";
+import type { HttpSources } from "./httpRoutes.ts";
 import { announceRoom } from "./joinRooms.ts";
 import { nodeBlobs } from "./nodeBlobs.ts";
+import { openApiResponse } from "./openApi.ts";
 import { pageResponse } from "./page.ts";
 import { readiness } from "./readiness.ts";
 import { takeMessage } from "./socketDoor.ts";
 import { type Sockets, sockets } from "./sockets.ts";
 import { pgTables } from "./tables.ts";
-import { downloadSlots, uploadSlots } from "./transferSlots.ts";
+import { downloadSlots, requestSlots, uploadSlots } from "./transferSlots.ts";
 
 /** The edge at work. */
 export interface RunningEdge {
@@ -144,10 +146,12 @@ function sourcesOf(parts: {
     nodes: nodeBlobs(placementOf(config, log)),
     uploads: uploadSlots(),
     downloads: downloadSlots(),
+    asking: requestSlots(),
     fileBytes: config.HUB_FILE_BYTES,
     uploadStep: failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]),
     sockets: here,
     page: pageResponse(),
+    openApi: openApiResponse(),
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
     isLive: () => link.connected,
     onBug: (error) => log.error({ err: error }, "a bug: a request failed"),

@@ -1,5 +1,6 @@
+import { limits } from "@connect-hub/domain/values";
 import { expect, test } from "vitest";
-import { uploadSlots, uploadsOfOne } from "./transferSlots.ts";
+import { requestSlots, uploadSlots, uploadsOfOne } from "./transferSlots.ts";
 
 const busy = expect.objectContaining({ wire: expect.objectContaining({ name: "Busy" }) });
 
@@ -22,4 +23,15 @@ test("all together have a bound too", () => {
   expect(() => slots.take("late")).toThrow(busy);
   held[3]?.();
   slots.take("late");
+});
+
+test("a session has as many requests under way as a socket", () => {
+  const slots = requestSlots();
+  const held = Array.from({ length: limits.inFlight }, () => slots.take("a session"));
+  const tooMany = expect.objectContaining({ wire: expect.objectContaining({ name: "TooManyInFlight" }) });
+  expect(() => slots.take("a session")).toThrow(tooMany);
+  slots.take("another session");
+  held[0]?.();
+  slots.take("a session");
+  expect(() => slots.take("a session")).toThrow(tooMany);
 });

@@ -1,3 +1,4 @@
+import { limits } from "@connect-hub/domain/values";
 import type { HttpResponse } from "@connect-hub/uws";
 import { Refused } from "./refusals.ts";
 
@@ -8,14 +9,17 @@ const uploadsOfAll = 64;
 const downloadsOfOne = 32;
 const downloadsOfAll = 256;
 
-/** How many transfers run here, and whose. */
+/** How many transfers, or requests, run here, and whose. */
 export interface TransferSlots {
-  /** One more of `user`; returns what ends it. Throws `Refused` (`Busy`). */
-  take(user: string): () => void;
+  /** One more of `whose`; returns what ends it. Throws `Refused` (`Busy`, of requests `TooManyInFlight`). */
+  take(whose: string): () => void;
 }
 
 export const uploadSlots = (): TransferSlots => transferSlots(uploadsOfOne, uploadsOfAll);
 export const downloadSlots = (): TransferSlots => transferSlots(downloadsOfOne, downloadsOfAll);
+/** Of commands and queries of one session over HTTP, as of one socket. */
+export const requestSlots = (): TransferSlots =>
+  transferSlots(limits.inFlight, Number.POSITIVE_INFINITY, "TooManyInFlight");
 
 /** The response with what is called once it was sent, or will not be. */
 export function whenSent(response: HttpResponse, done: () => void): HttpResponse {
@@ -43,23 +47,23 @@ export function whenSent(response: HttpResponse, done: () => void): HttpResponse
   };
 }
 
-function transferSlots(ofOne: number, ofAll: number): TransferSlots {
+function transferSlots(ofOne: number, ofAll: number, refusal: "Busy" | "TooManyInFlight" = "Busy"): TransferSlots {
   const running = new Map<string, number>();
   let all = 0;
   return {
-    take(user) {
-      const before = running.get(user) ?? 0;
-      if (before >= ofOne || all >= ofAll) throw new Refused("Busy");
-      running.set(user, before + 1);
+    take(whose) {
+      const before = running.get(whose) ?? 0;
+      if (before >= ofOne || all >= ofAll) throw new Refused(refusal);
+      running.set(whose, before + 1);
       all++;
       let isHeld = true;
       return () => {
         if (!isHeld) return;
         isHeld = false;
         all--;
-        const left = (running.get(user) ?? 1) - 1;
-        if (left === 0) running.delete(user);
-        else running.set(user, left);
+        const left = (running.get(whose) ?? 1) - 1;
+        if (left === 0) running.delete(whose);
+        else running.set(whose, left);
       };
     },
   };

@@ -25,6 +25,7 @@ let eve: Person;
 let a: BareSocket;
 let hand: BareSocket;
 let ada: string;
+let token: string;
 let room: string;
 let epoch: string;
 
@@ -59,12 +60,12 @@ function came(name: string, frame: unknown): void {
 }
 
 /** Sends the page's request and holds the answer to the page's. */
-async function overHttp(name: string, token?: string): Promise<Record<string, unknown>> {
+async function overHttp(name: string, bearer?: string): Promise<Record<string, unknown>> {
   const { start, headers, body } = readHttp(example(`client ${name}`).text);
   const [method = "", path = ""] = start.split(" ");
   const answer = await fetch(`${edge.url}${places.fill(path)}`, {
     method,
-    headers: token === undefined ? headers : { ...headers, authorization: `Bearer ${token}` },
+    headers: bearer === undefined ? headers : { ...headers, authorization: `Bearer ${bearer}` },
     ...(body === undefined ? {} : { body: JSON.stringify(places.fill(body)) }),
   });
   const shown = readHttp(example(`server ${name}`).text);
@@ -99,6 +100,7 @@ test("an account, a session, and a socket that goes on from where the client was
   await overHttp("register");
   const { ok } = (await overHttp("sign-in")) as { ok: { user: string; token: string } };
   ada = ok.user;
+  token = ok.token;
   hand = await bareSocket(edge.url, ok.token);
   const made = await hand.ask({
     m: "createRoom",
@@ -220,6 +222,12 @@ test("a room that comes, and a heartbeat", async () => {
   await sOf(b, "openDialog", { with: ada });
   came("room", await a.first("room"));
   b.close();
+});
+
+test("a command, a query and a refusal over HTTP", async () => {
+  await overHttp("command", token);
+  await overHttp("query", token);
+  await overHttp("refused", token);
 });
 
 test("a room that can't be read, and an edge that stops", async () => {

@@ -1,6 +1,7 @@
 import { type CatalogedEvent, eventCatalog } from "@connect-hub/domain/kernel";
 import { type EventSample, goldenEvents } from "@connect-hub/domain/testing";
 import type { Json } from "@connect-hub/domain/values";
+import { openApi } from "@connect-hub/edge";
 import { frozenLanes } from "../frozen/world.ts";
 import { asyncApi } from "./asyncApi.ts";
 import { eventsPage } from "./eventsPage.ts";
@@ -11,7 +12,7 @@ export function wholeCatalog(): CatalogedEvent[] {
   return eventCatalog(Object.values(frozenLanes));
 }
 
-/** What is made of the events' definitions and samples: each file and the text that belongs there. */
+/** What is made of definitions, those of events and their samples, and of the routes of HTTP: each file and the text that belongs there. */
 export function documents(
   catalog: readonly CatalogedEvent[] = wholeCatalog(),
   samples: ReadonlyMap<string, EventSample> = goldenEvents(),
@@ -21,6 +22,7 @@ export function documents(
     [lockFile, jsonText(lockOf(catalog, samples) as unknown as Json)],
     [inDocs("events.md"), eventsPage(catalog, samples)],
     [inDocs("asyncapi.json"), jsonText(asyncApi(catalog, samples))],
+    [inDocs("openapi.json"), jsonText(openApi())],
   ];
 }
 
