@@ -28,3 +28,8 @@ test.each([
 ])("%s=%s has no meaning, and the message names it", (name, value) => {
   expect(() => readEdgeConfig({ ...least, [name]: value })).toThrow(name);
 });
+
+test("half a certificate is no setting", () => {
+  expect(() => readEdgeConfig({ ...least, HUB_TLS_CERT: "a" })).toThrow(/HUB_TLS_KEY is not: set both/);
+  expect(readEdgeConfig({ ...least, HUB_TLS_CERT: "a", HUB_TLS_KEY: "b" })).toMatchObject({ HUB_TLS_KEY: "b" });
+});

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { limits } from "@connect-hub/domain/values";
-import { backendSettings, readSettings } from "@connect-hub/runtime/settings";
+import { backendSettings, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 
 const schema = z.object({
   ...backendSettings,
   HUB_HOST: z.string().default("127.0.0.1"),
   HUB_PORT: z.coerce.number().int().min(0).max(65_535).default(7750),
+  ...tlsSettings,
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
@@ -30,5 +31,7 @@ export type EdgeConfig = z.infer<typeof schema> & { readonly HUB_CONTENT_DIR: st
 /** The settings in `env`. Throws `BadSetting`. */
 export function readEdgeConfig(env: { readonly [name: string]: string | undefined }): EdgeConfig {
   const read = readSettings("the edge", schema, env);
+  // Half of it would be no TLS where somebody meant it.
+  tlsFilesIn(read);
   return { ...read, HUB_CONTENT_DIR: read.HUB_CONTENT_DIR ?? join(read.HUB_DATA, "content") };
 }

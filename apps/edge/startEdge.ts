@@ -5,10 +5,12 @@ import { subjects } from "@connect-hub/domain/kernel";
 import { limits } from "@connect-hub/domain/values";
 import { commandSender } from "@connect-hub/jetstream";
 import { appLog, failpoint, processNames } from "@connect-hub/runtime";
-import { createServer, type Server } from "@connect-hub/uws";
+import { BadSetting, tlsFilesIn } from "@connect-hub/runtime/settings";
+import { BadCertificate, createServer, type Server } from "@connect-hub/uws";
 import type { Logger } from "pino";
 import { attempts } from "./attempts.ts";
 import { type Backends, type Closers, openBackends } from "./backends.ts";
+import { watchCertificate } from "./certificateWatch.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
@@ -106,7 +108,9 @@ async function openDoors(
   server = await listen(config, sources);
   const { port, stopListening, close } = server;
   opened.push(() => close());
-  log.info({ host: config.HUB_HOST, port }, "serves");
+  const tls = tlsFilesIn(config);
+  if (tls !== undefined) opened.push(watchCertificate(tls, server, log));
+  log.info({ host: config.HUB_HOST, port, tls: server.certificate?.names }, "serves");
   return {
     port,
     over: following.over,
@@ -192,9 +196,10 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
     onBug,
     limits: { ...limits, fileBytes: config.HUB_FILE_BYTES },
   };
-  return createServer<Connection>({
+  const starting = createServer<Connection>({
     host: config.HUB_HOST,
     port: config.HUB_PORT,
+    tls: tlsFilesIn(config),
     // A frame that is not much too large is answered with an error before the socket is closed.
     limits: { frameBytes: limits.frameBytes * 2, bodyBytes: limits.bodyBytes, backpressureBytes },
     http: (request) => answerHttp(request, sources),
@@ -212,5 +217,8 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
       close: (connection) => connection.closed(),
     },
     onError: onBug,
+  });
+  return starting.catch((error: unknown) => {
+    throw error instanceof BadCertificate ? new BadSetting(error.message, { cause: error }) : error;
   });
 }

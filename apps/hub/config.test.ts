@@ -71,3 +71,13 @@ test("at NATS by URL each app may sign in as a user of its own", () => {
     edge: { user: "edge", password: "e" },
   });
 });
+
+test("a certificate needs its key; paths are the checkout's", () => {
+  expect(readConfig({}).tls).toBeUndefined();
+  expect(readConfig({ HUB_TLS_CERT: "tls/cert.pem", HUB_TLS_KEY: "/etc/key.pem" }).tls).toEqual({
+    cert: join(checkout, "tls/cert.pem"),
+    key: "/etc/key.pem",
+  });
+  expect(() => readConfig({ HUB_TLS_CERT: "a" })).toThrow(/HUB_TLS_CERT is set and HUB_TLS_KEY is not: set both/);
+  expect(() => readConfig({ HUB_TLS_KEY: "a" })).toThrow(/HUB_TLS_KEY is set and HUB_TLS_CERT is not: set both/);
+});

@@ -1,6 +1,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { checkout, type NatsLogin, type NatsUser } from "@connect-hub/runtime";
-import { BadSetting, readSettings } from "@connect-hub/runtime/settings";
+import { BadSetting, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { type AppProcess, appNames, parseProcesses } from "./box/appProcess.ts";
 
@@ -13,6 +13,8 @@ const schema = z.object({
   /** Where the edge listens; any address but the loopback one is reachable from outside. */
   HUB_HOST: z.string().default("127.0.0.1"),
   HUB_PORT: port.default(7750),
+  /** With both, the edge speaks TLS; relative to the checkout. */
+  ...tlsSettings,
   HUB_NATS_PORT: port.default(7751),
   HUB_POSTGRES_PORT: port.default(7752),
   HUB_VALKEY_PORT: port.default(7753),
@@ -62,6 +64,8 @@ export interface HubConfig {
   readonly dataDir: string;
   readonly host: string;
   readonly port: number;
+  /** Absolute; undefined: the edge speaks plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly ports: { readonly nats: number; readonly postgres: number; readonly valkey: number };
   /** 0 for a free one. */
   readonly placementPort: number;
@@ -104,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     dataDir: isAbsolute(folder) ? folder : data === undefined ? join(checkout, folder) : resolve(folder),
     host: it.HUB_HOST,
     port: it.HUB_PORT,
+    tls: absolute(tlsFilesIn(it)),
     ports: { nats: it.HUB_NATS_PORT, postgres: it.HUB_POSTGRES_PORT, valkey: it.HUB_VALKEY_PORT },
     placementPort: it.HUB_PLACEMENT_PORT ?? (it.HUB_PORT === 0 ? 0 : 7754),
     urls: {
@@ -132,6 +137,10 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
       reserveBytes: it.HUB_CONTENT_RESERVE_BYTES,
     },
   };
+}
+
+function absolute(files: HubConfig["tls"]): HubConfig["tls"] {
+  return files && { cert: resolve(checkout, files.cert), key: resolve(checkout, files.key) };
 }
 
 /** `HUB_NATS_USER` is the operator's; that of an app has its name in it, such as `HUB_EDGE_NATS_USER`. */

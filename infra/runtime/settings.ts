@@ -44,6 +44,21 @@ export const contentSettings = {
   HUB_PLACEMENT_SECRET: z.string().min(16),
 };
 
+/** The files of a certificate and its key, PEM: with both, clients connect by TLS. */
+export const tlsSettings = { HUB_TLS_CERT: z.string().optional(), HUB_TLS_KEY: z.string().optional() };
+
+/** The two files, or undefined for no TLS. Throws `BadSetting` when only one is named. */
+export function tlsFilesIn(settings: {
+  readonly HUB_TLS_CERT?: string | undefined;
+  readonly HUB_TLS_KEY?: string | undefined;
+}): { readonly cert: string; readonly key: string } | undefined {
+  const { HUB_TLS_CERT: cert, HUB_TLS_KEY: key } = settings;
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === undefined && key === undefined) return undefined;
+  const [is, isNot] = cert === undefined ? ["HUB_TLS_KEY", "HUB_TLS_CERT"] : ["HUB_TLS_CERT", "HUB_TLS_KEY"];
+  throw new BadSetting(`${is} is set and ${isNot} is not: set both for TLS, or neither.`);
+}
+
 /** The settings of `app` in an environment, where an empty one is as good as none. Throws `BadSetting`. */
 export function readSettings<S extends z.ZodType>(
   app: string,

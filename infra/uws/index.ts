@@ -1,3 +1,4 @@
+export { BadCertificate, type Certificate, type CertificateFiles, digestOfFiles } from "./certificate.ts";
 export { CannotListen, PortTaken, RequestAborted } from "./errors.ts";
 export { type PathParams, pathParams } from "./pathParams.ts";
 export type { StreamedBody } from "./sendStream.ts";

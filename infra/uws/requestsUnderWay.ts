@@ -3,6 +3,10 @@ export class RequestsUnderWay {
   #count = 0;
   #onNone: (() => void) | undefined;
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** One more; call what it returns when that one is answered or gone. */
   begin(): () => void {
     this.#count++;

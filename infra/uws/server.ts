@@ -1,3 +1,4 @@
+import type { Certificate, CertificateFiles } from "./certificate.ts";
 import type { StreamedBody } from "./sendStream.ts";
 
 /** What `createServer` is given. */
@@ -6,6 +7,8 @@ export interface ServerOptions<Session extends object> {
   readonly host: string;
   /** The port to listen at; 0 takes a free one. */
   readonly port: number;
+  /** Speaks TLS alone, 1.2 or later; plain HTTP if left out. */
+  readonly tls?: CertificateFiles | undefined;
   /** Answers every request that does not open a socket. What it throws goes to `onError` and is answered with `refusal(500)`. */
   readonly http: (request: HttpRequest) => Promise<HttpResponse>;
   /**
@@ -122,6 +125,13 @@ export interface Server {
    * published in one tick reaches each socket in one write.
    */
   publish(topic: string, message: Uint8Array): void;
+  /** What new connections are shown; undefined without TLS. */
+  readonly certificate: Certificate | undefined;
+  /**
+   * Shows new connections what is in the files of the certificate now; those that are open go on as they are. Throws `BadCertificate`;
+   * then the former is shown on.
+   */
+  reloadCertificate(): Promise<void>;
   /** Takes no new connections; those that are open go on. */
   stopListening(): void;
   /** Stops listening, waits at most `graceMs` for requests under way, closes every connection. */

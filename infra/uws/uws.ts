@@ -10,8 +10,10 @@ import type {
 } from "uWebSockets.js";
 import uws from "uWebSockets.js";
 import { Answer } from "./answer.ts";
-import { assertPortFree } from "./assertPortFree.ts";
+import { assertPortFree, freePort } from "./assertPortFree.ts";
+import { BadCertificate, type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 import { CannotListen, NativeBindingMissing } from "./errors.ts";
+import { type Listener, Listeners } from "./listeners.ts";
 import { RequestsUnderWay } from "./requestsUnderWay.ts";
 import type { RequestHead, Server, ServerOptions, SocketOpening } from "./server.ts";
 import { UwsSocket } from "./uwsSocket.ts";
@@ -22,39 +24,98 @@ if (typeof uws.App !== "function" || !`${uws.App}`.includes("[native code]")) th
 /** A socket that says nothing for so long is closed; the server's own pings keep a living one open. */
 const idleTimeoutSeconds = 60;
 
-/** Starts a server for HTTP and WebSockets on one port. Throws `PortTaken` or `CannotListen`. */
+/** TLS 1.2 with keys of the moment and authenticated ciphers alone; 1.3, which the library takes too, has no others. */
+const ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+/**
+ * Starts a server for HTTP and WebSockets on one port, with TLS when it is given a certificate. Throws `PortTaken`, `CannotListen` or
+ * `BadCertificate`.
+ */
 export async function createServer<Session extends object>(options: ServerOptions<Session>): Promise<Server> {
-  const app = uws.App();
-  const requests = new RequestsUnderWay();
-  app.ws(options.socket.path, socketBehavior(options));
-  app.any("/*", (res, req) => answer(res, req, options, requests));
-  const listening = await listen(app, options.host, options.port);
-  let isListening = true;
-  const stopListening = () => {
-    if (isListening) uws.us_listen_socket_close(listening);
-    isListening = false;
+  const { host, tls } = options;
+  // The library shares a port with whoever else shares it; asked not to, it can't listen again for a minute after a
+  // restart. So look first. Two servers that start in the same instant are not told apart.
+  if (options.port !== 0) await assertPortFree(host, options.port);
+  // A port that it may choose, the library does not share: not even with itself and another certificate.
+  const port = options.port === 0 && tls !== undefined ? await freePort(host) : options.port;
+  let certificate: Certificate | undefined;
+  const begin = async () => {
+    const { app, read } = tls === undefined ? { app: uws.App() } : await secureApp(tls);
+    const listening = await listenWith(app, port, options);
+    certificate = read;
+    return listening;
   };
+  const first = await begin();
+  const all = new Listeners(first.listener);
   return {
-    port: uws.us_socket_local_port(listening),
-    publish: (topic, message) => void app.publish(topic, message, false, false),
-    stopListening,
-    close: async (graceMs = 1_000) => {
-      stopListening();
-      await requests.allAnswered(graceMs);
-      app.close();
+    port: first.port,
+    get certificate() {
+      return certificate;
     },
+    publish: (topic, message) => all.publish(topic, message),
+    async reloadCertificate() {
+      if (tls !== undefined) await all.replaceBy((await begin()).listener);
+    },
+    stopListening: () => all.stopListening(),
+    close: (graceMs = 1_000) => all.close(graceMs),
   };
 }
 
-async function listen(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket> {
-  // The library shares a port with whoever else shares it; asked not to, it can't listen again for a minute after a
-  // restart. So look first. Two servers that start in the same instant are not told apart.
-  if (port !== 0) await assertPortFree(host, port);
-  const token = await new Promise<us_listen_socket | false>((resolve) => {
-    app.listen(host, port, resolve);
+async function secureApp(files: CertificateFiles): Promise<{ readonly app: TemplatedApp; readonly read: Certificate }> {
+  const read = await readCertificate(files, Date.now());
+  let app: TemplatedApp;
+  try {
+    const { cert: cert_file_name, key: key_file_name } = files;
+    app = uws.SSLApp({ cert_file_name, key_file_name, ssl_ciphers: ciphers, ssl_prefer_low_memory_usage: true });
+  } catch (error) {
+    throw new BadCertificate(
+      `The library for TLS can't use HUB_TLS_CERT=${files.cert} with HUB_TLS_KEY=${files.key}: get a certificate for an RSA or P-256 key.`,
+      error,
+    );
+  }
+  // It has read the files for itself.
+  if ((await readCertificate(files, Date.now())).digest !== read.digest)
+    throw new BadCertificate(`HUB_TLS_CERT=${files.cert} or its key was changed while it was read: try again.`);
+  return { app, read };
+}
+
+async function listenWith<Session extends object>(
+  app: TemplatedApp,
+  port: number,
+  options: ServerOptions<Session>,
+): Promise<{ readonly port: number; readonly listener: Listener }> {
+  const requests = new RequestsUnderWay();
+  const behavior = socketBehavior(options);
+  let sockets = 0;
+  app.ws(options.socket.path, {
+    ...behavior,
+    open(ws) {
+      sockets++;
+      behavior.open?.(ws);
+    },
+    close(ws, code, reason) {
+      sockets--;
+      behavior.close?.(ws, code, reason);
+    },
   });
-  if (token === false) throw new CannotListen(host, port, undefined);
-  return token;
+  app.any("/*", (res, req) => answer(res, req, options, requests));
+  const token = await new Promise<us_listen_socket | false>((resolve) => {
+    app.listen(options.host, port, resolve);
+  });
+  if (token === false) throw new CannotListen(options.host, port, undefined);
+  let isListening = true;
+  const listener: Listener = {
+    publish: (topic, message) => void app.publish(topic, message, false, false),
+    isBusy: () => sockets + requests.count > 0,
+    stopListening() {
+      // Twice would end the process.
+      if (isListening) uws.us_listen_socket_close(token);
+      isListening = false;
+    },
+    allAnswered: (graceMs) => requests.allAnswered(graceMs),
+    close: () => void app.close(),
+  };
+  return { port: uws.us_socket_local_port(token), listener };
 }
 
 // HTTP

@@ -16,13 +16,13 @@ export interface RawWebSocket {
   close(code: number): void;
 }
 
-/** Opens one; rejects if the server answers anything but 101. */
+/** Opens one, over `tcp` if that is given; rejects if the server answers anything but 101. */
 export function openRawWebSocket(
   port: number,
   path: string,
   headers: Record<string, string> = {},
+  tcp: Socket = connect(port, "127.0.0.1"),
 ): Promise<RawWebSocket> {
-  const tcp = connect(port, "127.0.0.1");
   const head = {
     Host: "127.0.0.1",
     Upgrade: "websocket",

@@ -20,6 +20,7 @@ const connections: Connections = {
   archiveDir: "/data/archive",
   host: "127.0.0.1",
   port: 7750,
+  tls: null,
   content: { dir: "/data/content", bytes: null, reserveBytes: null },
   placement: { url: "http://127.0.0.1:1", secret: "s", key: "/data/secrets/key", publicKey: "ssh-ed25519 A" },
 };
@@ -39,4 +40,13 @@ test("apps that share a process find their logins under names of their own", () 
 test("by a URL of one's own the environment's login stays as it is", () => {
   const env = appEnvironment(["edge"], { ...connections, natsLogins: {} }, "/data");
   expect(Object.keys(env).filter((name) => name.includes("NATS_USER"))).toEqual([]);
+});
+
+test("the certificate is the box's, whatever the environment of who started it says", () => {
+  const tls = { cert: "/c.pem", key: "/k.pem" };
+  expect(appEnvironment(["edge"], { ...connections, tls }, "/data")).toMatchObject({
+    HUB_TLS_CERT: "/c.pem",
+    HUB_TLS_KEY: "/k.pem",
+  });
+  expect(appEnvironment(["edge"], connections, "/data")).toMatchObject({ HUB_TLS_CERT: "", HUB_TLS_KEY: "" });
 });

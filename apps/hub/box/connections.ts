@@ -44,6 +44,8 @@ const schemaIn = (dataDir: string) =>
     archiveDir: z.string().default(join(dataDir, "archive")),
     host: z.string(),
     port: z.number(),
+    /** The files of the edge's certificate; null: it speaks plain HTTP. */
+    tls: z.object({ cert: z.string(), key: z.string() }).nullable().default(null),
     content: z.object({
       /** Where the bytes of files lie. */
       dir: z.string(),
@@ -97,6 +99,7 @@ export function connectionsOf(
     archiveDir: config.archiveDir ?? join(folder.path, "archive"),
     host: config.host,
     port: ports.edge,
+    tls: config.tls ?? null,
     content: {
       dir: config.content.dir ?? join(folder.path, "content"),
       bytes: config.content.bytes ?? null,
@@ -178,6 +181,8 @@ export function appEnvironment(
     HUB_DATA: dataDir,
     HUB_HOST: connections.host,
     HUB_PORT: String(connections.port),
+    HUB_TLS_CERT: connections.tls?.cert ?? "",
+    HUB_TLS_KEY: connections.tls?.key ?? "",
     HUB_PREFIX: connections.prefix,
     HUB_ROOM_LANES: String(connections.roomLanes),
     HUB_NATS_URL: connections.natsUrl,

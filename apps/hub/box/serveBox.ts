@@ -15,6 +15,7 @@ import { type AppProcess, doorProcess } from "./appProcess.ts";
 import { type AppProcesses, doorPorts, endLeftoverApps, startAppProcesses } from "./appProcesses.ts";
 import { type BoxState, type ServerState, writeBoxState } from "./boxState.ts";
 import { type Connections, connectionsOf, writeConnections } from "./connections.ts";
+import { assertCertificate, isReady } from "./edgeDoor.ts";
 import { fillStrangeTables } from "./fillStrangeTables.ts";
 import { finishClosedLanes } from "./finishClosedLanes.ts";
 import { migrate, postgresVersion } from "./migrate.ts";
@@ -84,10 +85,11 @@ class Box implements ServingBox {
 
   async start(options: ServeBoxOptions): Promise<void> {
     const { onProgress, signal } = options;
-    const { processes, host } = this.#config;
+    const { processes, host, tls } = this.#config;
+    await assertCertificate(tls);
     await endLeftoverApps([...processes, doorProcess], this.#folder);
     const ports = await doorPorts(this.#config);
-    this.address = `http://${addressHost(host)}:${ports.edge}`;
+    this.address = `${tls === undefined ? "http" : "https"}://${addressHost(host)}:${ports.edge}`;
     onProgress("Starting the servers …");
     const onChange = () => this.#write();
     this.#servers = await startServers({ ...serversOptions(this.#config), onProgress, onChange, signal });
@@ -191,14 +193,7 @@ export function serversOptions(config: HubConfig) {
 }
 
 async function waitUntilReady(address: string, signal: AbortSignal): Promise<void> {
-  const answers = async () => {
-    try {
-      return (await fetch(`${address}/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
-    } catch {
-      return false;
-    }
-  };
-  const ready = await waitFor(answers, { timeoutMs: 60_000, everyMs: 50, signal });
+  const ready = await waitFor(() => isReady(address), { timeoutMs: 60_000, everyMs: 50, signal });
   signal.throwIfAborted();
   if (ready !== true)
     throw new RuntimeError("ServerFailed", `The edge at ${address} started, but /ready never said so.`);

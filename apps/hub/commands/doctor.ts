@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { isSupervised, readBoxState } from "../box/boxState.ts";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
+import { examineCertificate } from "../doctor/certificate.ts";
 import { examineContent } from "../doctor/content.ts";
 import { examine, type Finding, fail, ok } from "../doctor/finding.ts";
 import { examineFolders } from "../doctor/folders.ts";
@@ -18,7 +19,7 @@ export function registerDoctor(program: Command, context: CommandContext): void 
   program
     .command("doctor")
     .description(
-      "look for what is wrong: machine, folders, keys, servers, log, tables, content, nodes; 1 when something fails",
+      "look for what is wrong: machine, folders, certificate, keys, servers, log, tables, content, nodes; 1 when something fails",
     )
     .option("--json", "for programs")
     .action(async ({ json }: { readonly json?: true }) => {
@@ -48,7 +49,11 @@ async function examineBackends(context: CommandContext): Promise<readonly Findin
   try {
     const found: Finding[] = [];
     const { dataDir } = context.config();
-    await withTablesOf(readConnections(dataDir), async (tables, connections) => {
+    const reached = readConnections(dataDir);
+    const state = readBoxState(dataDir);
+    const address = state !== undefined && isSupervised(state) ? state.address : undefined;
+    found.push(...(await examineCertificate(reached, address, Date.now())));
+    await withTablesOf(reached, async (tables, connections) => {
       found.push(...(await examineServers(connections)), ...(await examineVault(connections)));
       found.push(...(await examineLog(connections, tables)), ...(await examineContent(connections)));
       found.push(...(await examineGrowth({ connections, dataDir, tables, nowMs: Date.now() })));
