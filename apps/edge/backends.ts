@@ -44,7 +44,7 @@ export async function openBackends(config: EdgeConfig, log: Logger, opened: Clos
     url: config.HUB_NATS_URL,
     user: config.HUB_NATS_USER,
     password: config.HUB_NATS_PASSWORD,
-    name: "edge",
+    name: config.HUB_NAME,
     inboxPrefix: "_INBOX_edge",
   });
   opened.push(() => link.close());

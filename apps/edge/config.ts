@@ -5,6 +5,11 @@ import { z } from "zod";
 
 const schema = z.object({
   ...backendSettings,
+  /** Of this edge among others, in its log and in what edges say to each other. */
+  HUB_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,32}$/, "must be 1 to 32 letters, digits or -")
+    .default("edge"),
   HUB_HOST: z.string().default("127.0.0.1"),
   HUB_PORT: z.coerce.number().int().min(0).max(65_535).default(7750),
   ...tlsSettings,

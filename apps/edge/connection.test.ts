@@ -30,7 +30,7 @@ class FakeSocket implements Socket {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-function connected() {
+function connected(mayServe = () => true) {
   const socket = new FakeSocket();
   const stopped: string[] = [];
   const bugs: unknown[] = [];
@@ -39,6 +39,7 @@ function connected() {
     ip: "::1",
     userAgent: "test",
     onEnd: (which) => void ended.push(which),
+    mayServe,
     stop: ({ room }) => void stopped.push(room),
     onBug: (error) => void bugs.push(error),
   });
@@ -189,4 +190,27 @@ describe("a reader that is too slow", () => {
     await waiting;
     expect(isCalm).toBe(true);
   });
+});
+
+test("without a lease nothing leaves but refusals and the answers to heartbeats; who was to be told something is ended", () => {
+  let mayServe = true;
+  const { sent, socket, ready } = connected(() => mayServe);
+  const connection = ready();
+  connection.inFlight = 1;
+  mayServe = false;
+  const before = sent().length;
+  connection.beat({ n: 1 });
+  connection.sendEvents(Buffer.from("[]"));
+  connection.tell({ left: { r: "r1" } });
+  // What it was cut off from does not go on by itself.
+  mayServe = true;
+  connection.tell({ left: { r: "r2" } });
+  connection.answer(1, { ok: {}, p: "" });
+  vi.runAllTimers();
+  expect(sent().slice(before)).toMatchObject([
+    { hb: { n: 1 } },
+    { i: 1, err: { name: "Unavailable" } },
+    { err: { name: "Unavailable", retry: true } },
+  ]);
+  expect(socket.closedWith).toBe(1013);
 });

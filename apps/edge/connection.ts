@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly userAgent: string;
   /** What `hello` tells; those of the protocol if left out. */
   readonly limits?: Readonly<Record<string, number>>;
+  /** Whether anything may be told in this very moment; always if left out. */
+  mayServe?(): boolean;
   /** It leaves all its rooms; called once, before the socket is closed. */
   onEnd(connection: Connection): void;
   /** Stops a room until the reader resumes it. */
@@ -35,8 +37,9 @@ const maxUnsentBytes = 4 * 1024 * 1024;
 const signInTimeoutMs = 10_000;
 /** For an error that closes only here: try again later, or don't. */
 const closeCodes = { retry: 1013, final: 1008 } as const;
-/** How long a socket whose session ended is kept for the answers that it still waits for. */
-const lastAnswersMs = 1_000;
+/** How long a socket is kept for the answers that it still waits for; the end of its own session is answered when it is over everywhere. */
+const lastAnswersMs = { ofSession: 6_000, else: 1_000 } as const;
+const sessionIsOver: ReadonlySet<ErrorName> = new Set(["SessionEnded", "AccountClosed"]);
 
 /** A frame that waits for a slow reader. */
 interface Unsent {
@@ -80,6 +83,7 @@ export class Connection implements FeedSocket {
   #unsentBytes = 0;
   #isSlow = false;
   #waiting: (() => void)[] = [];
+  #isCut = false;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -94,7 +98,7 @@ export class Connection implements FeedSocket {
     });
     this.#authTimer = setTimeout(() => this.end("AuthTimeout"), authTimeoutMs);
     const now = new Date().toISOString();
-    this.tell({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
+    this.#say({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
   }
 
   get user(): string {
@@ -121,7 +125,29 @@ export class Connection implements FeedSocket {
   }
 
   /** Sends a frame; to a slow reader once it has read on, unless too much waits already: then the socket is ended. */
-  tell(frame: object, onSent: () => void = () => undefined): void {
+  tell(frame: object): void {
+    if (this.#mayTell()) this.#say(frame);
+  }
+
+  /** Answers a heartbeat, whoever may be told anything else. */
+  beat(hb: object): void {
+    this.#say({ hb });
+  }
+
+  /**
+   * Whether anything may leave. Where nobody knows who may be told what, the socket is ended, with what was not told: what its client
+   * misses it asks for elsewhere. Not at once: a feed may be in the middle of its readers.
+   */
+  #mayTell(): boolean {
+    if (this.#isCut) return false;
+    if (this.#options.mayServe?.() !== false) return true;
+    this.#isCut = true;
+    this.#forgetUnsent();
+    setImmediate(() => this.end("Unavailable"));
+    return false;
+  }
+
+  #say(frame: object, onSent: () => void = () => undefined): void {
     if (this.stage === "closed") return;
     const text = JSON.stringify(frame);
     const bytes = Buffer.byteLength(text);
@@ -144,7 +170,8 @@ export class Connection implements FeedSocket {
 
   /** Answers request `i`, which counts as under way until the answer has left. */
   answer(i: number, answer: { readonly ok: unknown; readonly p: string } | { readonly err: object }): void {
-    this.tell({ i, ...answer }, () => {
+    const told = "err" in answer || this.#mayTell() ? answer : { err: wireError("Unavailable") };
+    this.#say({ i, ...told }, () => {
       this.inFlight--;
       if (this.#endWith !== undefined && this.inFlight === 0) this.#finish();
     });
@@ -158,7 +185,8 @@ export class Connection implements FeedSocket {
   }
 
   sendEvents(body: Uint8Array): void {
-    if (this.isOpen && !this.#isSlow && this.#socket.send(body) === "dropped") this.fallBehind();
+    if (!this.isOpen || this.#isSlow || !this.#mayTell()) return;
+    if (this.#socket.send(body) === "dropped") this.fallBehind();
   }
 
   /** Resolves when a long run of frames may go on: its reader keeps up, or it is closed. */
@@ -203,7 +231,7 @@ export class Connection implements FeedSocket {
   /** It has read on. */
   drained(): void {
     if (this.#socket.bufferedBytes < calmBytes) for (const wake of this.#waiting.splice(0)) wake();
-    if (!this.#isSlow || this.#socket.bufferedBytes > 0) return;
+    if (!this.#isSlow || this.#socket.bufferedBytes > 0 || !this.#mayTell()) return;
     this.#stopRooms();
     this.#isSlow = false;
     this.tell({ resync: { rooms: [...this.readers.keys()] } });
@@ -220,7 +248,8 @@ export class Connection implements FeedSocket {
     this.#options.onEnd(this);
     this.#endWith = { name, afterMs };
     if (this.inFlight === 0 || this.#isSlow) this.#finish();
-    else this.#endTimer = setTimeout(() => this.#finish(), lastAnswersMs);
+    else
+      this.#endTimer = setTimeout(() => this.#finish(), lastAnswersMs[sessionIsOver.has(name) ? "ofSession" : "else"]);
   }
 
   #finish(): void {

@@ -10,6 +10,7 @@ import {
 } from "@connect-hub/domain/kernel";
 import { decodePosition, encodePosition, type LaneId, type Position, positionAt } from "@connect-hub/domain/values";
 import { latestRead } from "./latestRead.ts";
+import type { Lease } from "./lease.ts";
 import { Refused } from "./refusals.ts";
 
 /** The lanes as this edge follows them. */
@@ -18,6 +19,8 @@ export interface EdgeLanes {
   readonly rooms: readonly LaneFollower[];
   readonly content: LaneFollower;
   readonly all: readonly LaneFollower[];
+  /** Whether what the followers say of sessions counts. */
+  readonly lease: Lease;
   ofRoom(room: string): LaneFollower;
   /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
   fresh(followers: readonly LaneFollower[]): Promise<void>;
@@ -43,7 +46,12 @@ interface Named {
   readonly n: number;
 }
 
-export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[], content: LaneFollower): EdgeLanes {
+export function edgeLanes(
+  accounts: LaneFollower,
+  rooms: readonly LaneFollower[],
+  content: LaneFollower,
+  lease: Lease,
+): EdgeLanes {
   const all = [accounts, ...rooms, content];
   const byId = new Map<string, LaneFollower>(all.map((follower) => [follower.lane.id, follower]));
   const heads = new Map(all.map((follower) => [follower, latestRead(() => follower.lane.lastNumber())]));
@@ -83,6 +91,7 @@ export function edgeLanes(accounts: LaneFollower, rooms: readonly LaneFollower[]
     rooms,
     content,
     all,
+    lease,
     ofRoom(room) {
       const follower = byId.get(laneOf("rooms", room, rooms.length));
       if (follower === undefined) throw new Error("every room has a lane");

@@ -21,6 +21,7 @@ import { listLanes, type NatsLink, openLane, subscribeLive, type Writers, writer
 import { untilOver } from "@connect-hub/runtime";
 import type { Logger } from "pino";
 import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
+import type { Lease } from "./lease.ts";
 import { readLiveFrame } from "./liveFrame.ts";
 import { type RecentEntrants, recentEntrants } from "./recentEntrants.ts";
 import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
@@ -45,6 +46,7 @@ export interface FollowingOptions {
   readonly source: FactSource;
   readonly vault: Vault;
   readonly sockets: Sockets;
+  readonly lease: Lease;
   readonly log: Logger;
   /** Sends to the sockets in a room's topic. */
   publish(room: string, body: Uint8Array): void;
@@ -64,7 +66,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
   const names = subjects(prefix);
   const recent = recentEntrants(Date.now);
   const known = writers(() => performance.now(), options.onNewWriter);
-  const lanes = new LateLanes();
+  const lanes = new LateLanes(options.lease);
   const { over, end } = untilOver();
 
   const feeds = roomFeeds({
@@ -172,6 +174,11 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
 /** The lanes, which are there only once all followers run; nobody asks for them before a socket is open. */
 class LateLanes {
   #lanes: EdgeLanes | undefined;
+  readonly #lease: Lease;
+
+  constructor(lease: Lease) {
+    this.#lease = lease;
+  }
 
   set(followers: readonly LaneFollower[]): void {
     const accounts = followers.find(({ lane }) => lane.id === "accounts.0");
@@ -179,7 +186,7 @@ class LateLanes {
     const content = followers.find(({ lane }) => lane.id === "content.0");
     if (accounts === undefined || content === undefined || rooms.length === 0)
       throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
-    this.#lanes = edgeLanes(accounts, rooms, content);
+    this.#lanes = edgeLanes(accounts, rooms, content, this.#lease);
   }
 
   get(): EdgeLanes {

@@ -1,9 +1,17 @@
 import { accountCommands, accountModel } from "@connect-hub/domain/account";
-import { type Command, type CommandReply, derivedId, followLane, type Lane } from "@connect-hub/domain/kernel";
+import {
+  type Command,
+  type CommandReply,
+  derivedId,
+  type EndedWork,
+  followLane,
+  type Lane,
+} from "@connect-hub/domain/kernel";
 import { ask, memoryBox } from "@connect-hub/domain/testing";
 import { afterEach, expect, test } from "vitest";
 import { edgeLanes } from "./edgeLanes.ts";
 import { type ForwardSources, forwardCommand } from "./forwardCommand.ts";
+import { openCommands } from "./openCommands.ts";
 import { Refused } from "./refusals.ts";
 import { sessionHolds } from "./sessions.ts";
 import type { ClientCommand } from "./toCommand.ts";
@@ -34,9 +42,15 @@ async function world() {
   open.push(follower);
   const forwarded: Command[] = [];
   let attempts = 0;
-  const lanes = edgeLanes(follower, [follower], follower);
+  const lanes = edgeLanes(follower, [follower], follower, { holds: () => true });
+  const told: EndedWork[] = [];
   const sources: ForwardSources = {
     lanes,
+    open: openCommands(),
+    async overEverywhere(position, ended) {
+      await lanes.waitFor(position);
+      told.push(ended);
+    },
     writers: { of: () => "w", after: async () => undefined },
     hashes: { lookup: (text) => Buffer.from(text).toString("hex").padEnd(64, "0") },
     prefix: "test",
@@ -56,7 +70,7 @@ async function world() {
   const okOf = (reply: CommandReply) => ("ok" in reply ? (reply.ok as Record<string, string>) : expect.unreachable());
   await send("register", { ...credentials, name: "Ada" });
   const { user = "", session = "" } = okOf(await send("signIn", credentials));
-  return { box, hearing, lanes, forwarded, send, who: { user, session, name: "Ada" } };
+  return { box, hearing, lanes, forwarded, told, send, who: { user, session, name: "Ada" } };
 }
 
 test.each([
@@ -85,6 +99,12 @@ test("a session that the follower's view does not know is loaded", async () => {
     wire: { name: "SessionEnded" },
   });
   expect(forwarded).toHaveLength(3);
+});
+
+test("what a command ends is over everywhere before it is answered; of any other nobody is asked", async () => {
+  const { told, send, who } = await world();
+  await send("signOut", {}, who);
+  expect(told).toEqual([{ session: who.session }]);
 });
 
 test("a password can't be guessed by closing the account", async () => {

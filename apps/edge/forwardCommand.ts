@@ -1,12 +1,14 @@
-import { type CommandReply, factRef, type KeyedHashes, subjects } from "@connect-hub/domain/kernel";
-import type { CommandName, Json, JsonObject } from "@connect-hub/domain/values";
+import { type CommandReply, type EndedWork, factRef, type KeyedHashes, subjects } from "@connect-hub/domain/kernel";
+import type { Json, JsonObject } from "@connect-hub/domain/values";
 import type { CommandSender, Writers } from "@connect-hub/jetstream";
 import { type EdgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
 import { nameOf } from "./fileHeaders.ts";
 import { isInRoom, readableFile } from "./fileRights.ts";
+import { assertLease } from "./lease.ts";
+import type { OpenCommands } from "./openCommands.ts";
 import { Refused, refusalOf } from "./refusals.ts";
 import { assertSession, sessionHolds } from "./sessions.ts";
-import { type ClientCommand, type EdgeCommandName, toCommand } from "./toCommand.ts";
+import { type ClientCommand, toCommand } from "./toCommand.ts";
 
 /** What commands are forwarded with. */
 export interface ForwardSources {
@@ -15,19 +17,27 @@ export interface ForwardSources {
   readonly hashes: Pick<KeyedHashes, "lookup">;
   readonly prefix: string;
   readonly send: CommandSender["send"];
+  readonly open: OpenCommands;
+  /** As `Revokes.everywhere`. */
+  overEverywhere(position: string, ended: EndedWork): Promise<void>;
   /** Throws `Refused` (`TooManyAttempts`, `Unavailable`) when an account was tried to be closed too often. */
   admitClosing(ip: string, user: string): Promise<void>;
 }
 
-/** Commands that end the session that sends them. */
-const endings: ReadonlySet<EdgeCommandName> = new Set<CommandName>(["signOut", "closeAccount"]);
+/** What a command ends besides what it says: the session that sends it, or all of its account. */
+function endedBy({ method, who }: ClientCommand): EndedWork | undefined {
+  if (who === undefined) return undefined;
+  if (method === "signOut") return { session: who.session };
+  return method === "closeAccount" ? { user: who.user } : undefined;
+}
+
 /** How long what a command did is waited for here before it is answered. */
 const endTimeoutMs = 5_000;
 /** How long another writer is waited for when a lane has moved; a client that hears of it tries again by itself. */
 const handOverMs = 2_000;
 
 /**
- * Sends a client's command to the writer of its lane. When the end of a session is answered, the session is over at this edge.
+ * Sends a client's command to the writer of its lane. When the end of a session is answered, the session is over at every edge.
  * Throws `Refused`, or what the sources throw.
  */
 export async function forwardCommand(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
@@ -36,7 +46,8 @@ export async function forwardCommand(given: ClientCommand, sources: ForwardSourc
   if (given.method === "forwardFile") return forwardFile(given, sources);
   if (given.method === "claimFile") return named(await sendOn(given, sources), async () => given.data.name ?? null);
   const reply = await sendOn(given, sources);
-  if (endings.has(given.method) && "ok" in reply) await lanes.waitFor(reply.position, endTimeoutMs);
+  const ended = endedBy(given);
+  if (ended !== undefined && "ok" in reply) await sources.overEverywhere(reply.position, ended);
   return reply;
 }
 
@@ -79,7 +90,12 @@ async function isReadable(file: string, user: string, lanes: EdgeLanes): Promise
   }
 }
 
-async function sendOn(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
+function sendOn(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
+  const sent = sendNow(given, sources);
+  return given.who === undefined ? sent : sources.open.track(given.who, sent);
+}
+
+async function sendNow(given: ClientCommand, sources: ForwardSources): Promise<CommandReply> {
   const { lanes, writers, prefix } = sources;
   const { command, lane } = toCommand(given, contextOf(sources));
   if (given.who !== undefined) await assertSession(given.who, lanes);
@@ -87,6 +103,8 @@ async function sendOn(given: ClientCommand, sources: ForwardSources): Promise<Co
   const writer = writers.of(lane);
   if (writer === undefined) throw new Refused("Unavailable", `${lane} has no writer at present`);
   for (let to: string | undefined = writer; ; ) {
+    if (given.who === undefined) assertLease(lanes.lease);
+    else await assertSession(given.who, lanes);
     const reply = await sources.send(subjects(prefix).commands(lane, to), command);
     const isMoved = "refused" in reply && reply.refused.code === "LaneMoved";
     if (!isMoved || (given.who !== undefined && !sessionHolds(given.who, lanes))) return reply;

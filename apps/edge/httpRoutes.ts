@@ -7,7 +7,7 @@ import { bodyOf, json, keyOf, positionOf, senderOf, tokenOf } from "./httpMessag
 import { answerQuery } from "./queries.ts";
 import type { Readiness } from "./readiness.ts";
 import { Refused } from "./refusals.ts";
-import { type Who, whoHas } from "./sessions.ts";
+import { type Who, whileSession, whoHas } from "./sessions.ts";
 import { answerOf, type DoorSources } from "./socketDoor.ts";
 import type { ClientCommand } from "./toCommand.ts";
 import { type TransferSlots, whenSent } from "./transferSlots.ts";
@@ -104,8 +104,8 @@ async function query(
   request: HttpRequest,
   sources: HttpSources,
 ): Promise<HttpResponse> {
-  return asked(request, sources, async ({ user }) =>
-    json(200, await answerQuery({ name, data, after: positionOf(request), user }, sources)),
+  return asked(request, sources, async (who) =>
+    json(200, await answerQuery({ name, data, after: positionOf(request), who }, sources)),
   );
 }
 
@@ -131,12 +131,12 @@ async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpR
 }
 
 async function download(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
-  const { user } = await whoHas(tokenOf(request), sources.lanes);
+  const who = await whoHas(tokenOf(request), sources.lanes);
   await sources.lanes.waitFor(positionOf(request));
-  const row = await readableFile(file, user, sources.lanes);
-  const done = sources.downloads.take(user);
+  const row = await readableFile(file, who.user, sources.lanes);
+  const done = sources.downloads.take(who.user);
   try {
-    return whenSent(await downloadFile(request, row, sources), done);
+    return whenSent(whileSession(await downloadFile(request, row, sources), who, sources.lanes), done);
   } catch (error) {
     done();
     throw error;

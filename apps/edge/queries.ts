@@ -16,6 +16,7 @@ import { Refused } from "./refusals.ts";
 import { eventSeenFrom } from "./roomFrame.ts";
 import { eventsBetween, type ReadRows } from "./roomHistory.ts";
 import { candidateRooms, type RoomSources, roomSetVersion, roomState, statesIn } from "./roomStates.ts";
+import { assertSession, type Who } from "./sessions.ts";
 
 /** What queries are answered from. */
 export interface QuerySources extends RoomSources {
@@ -35,7 +36,7 @@ export interface QueryAnswer {
 }
 
 /**
- * Answers query `name` for `user` from facts at the followers' heads, which are at least as far as `after`. Throws `Refused`, or
+ * Answers query `name` for a session, which still holds then, from facts at the followers' heads, which are at least as far as `after`. Throws `Refused`, or
  * what the sources throw.
  */
 export async function answerQuery(
@@ -43,16 +44,18 @@ export async function answerQuery(
     readonly name: string;
     readonly data: JsonObject;
     readonly after?: string | undefined;
-    readonly user: string;
+    readonly who: Pick<Who, "user" | "session">;
   },
   sources: QuerySources,
 ): Promise<QueryAnswer> {
-  const { name, data, after, user } = asked;
+  const { name, data, after, who } = asked;
   if (!isQuery(name)) throw new Refused("UnknownMethod", name);
   const input = queryInputs[name].safeParse(data);
   if (!input.success) throw new Refused("BadInput", describeIssues(input.error.issues));
   await sources.lanes.waitFor(after);
-  const { answer, from } = await answers[name](input.data as never, user, sources);
+  const { answer, from } = await answers[name](input.data as never, who.user, sources);
+  // It may have ended meanwhile, and this edge have said that it serves it no more.
+  await assertSession(who, sources.lanes);
   return { ok: answer, p: sources.lanes.position(from) };
 }
 

@@ -5,7 +5,7 @@ import type { EdgeLanes } from "./edgeLanes.ts";
 /** Whether this edge can do its work. */
 export interface Readiness {
   /** Each part that is needed and whether it is there. Answers within 2 s. */
-  check(): Promise<Readonly<Record<"nats" | "postgres" | "writers" | "followers" | "open", boolean>>>;
+  check(): Promise<Readonly<Record<"nats" | "postgres" | "writers" | "followers" | "lease" | "open", boolean>>>;
 }
 
 const checkTimeoutMs = 2_000;
@@ -42,6 +42,7 @@ export function readiness(parts: {
         postgres,
         writers: lanes.all.every((follower) => writers.of(follower.lane.id) !== undefined),
         followers,
+        lease: lanes.lease.holds(),
         open: parts.isOpen(),
       };
     },

@@ -4,7 +4,7 @@ import { ask, memoryBox } from "@connect-hub/domain/testing";
 import { encodePosition, positionAt } from "@connect-hub/domain/values";
 import { afterEach, expect, test } from "vitest";
 import { edgeLanes } from "./edgeLanes.ts";
-import { sessionHolds, whoHas } from "./sessions.ts";
+import { assertSession, sessionHolds, whoHas } from "./sessions.ts";
 
 const ada = "00000000-0000-4000-8000-00000000000a";
 const session = "00000000-0000-4000-8000-0000000000aa";
@@ -33,7 +33,8 @@ async function signedIn() {
   };
   await send("register", ada, { ...credentials, name: "Ada" });
   const { token } = await send("signIn", session, credentials);
-  return { box, send, token, lanes: edgeLanes(follower, [], follower) };
+  const lease = { isHeld: true, holds: () => lease.isHeld };
+  return { box, send, token, lease, lanes: edgeLanes(follower, [], follower, lease) };
 }
 
 const refusal = (name: string) => ({ wire: { name } });
@@ -78,6 +79,15 @@ test("while the log is away nobody is let in", async () => {
   await expect(whoHas(token, lanes)).rejects.toMatchObject({ code: "LogUnavailable" });
   box.lane.away = false;
   expect((await whoHas(token, lanes)).user).toBe(ada);
+});
+
+test("without a lease nobody is let in, and nobody is told that a session has ended", async () => {
+  const { token, lease, lanes } = await signedIn();
+  const who = await whoHas(token, lanes);
+  lease.isHeld = false;
+  await expect(whoHas(token, lanes)).rejects.toMatchObject({ code: "LogUnavailable" });
+  await expect(assertSession(who, lanes)).rejects.toMatchObject({ code: "LogUnavailable" });
+  expect(() => sessionHolds(who, lanes)).toThrow("no lease");
 });
 
 test("a position is waited for only if it is one of these lanes in their epoch", async () => {

@@ -24,7 +24,7 @@ export interface DoorSources extends JoinSources, QuerySources {
   readonly sockets: Sockets;
   /** Sends a command to its lane's writer. Throws `Refused`; else never rejects. */
   send(command: ClientCommand): Promise<CommandReply>;
-  /** Whether the log can be heard; without it nobody knows whose rights have ended. */
+  /** Whether the log can be heard and this edge has its lease; without them nobody knows whose rights have ended. */
   isLive(): boolean;
   onBug(error: unknown): void;
 }
@@ -112,8 +112,10 @@ export function answerOf(reply: CommandReply): Answer {
 }
 
 async function query(connection: Connection, frame: QueryFrame, sources: DoorSources): Promise<Answer> {
+  const { who } = connection;
+  if (who === undefined) throw new Refused("NotAuthenticated");
   if (!sources.isLive()) throw new LogUnavailable("the log can't be heard");
-  return answerQuery({ name: frame.q, data: frame.d, after: frame.a, user: connection.user }, sources);
+  return answerQuery({ name: frame.q, data: frame.d, after: frame.a, who }, sources);
 }
 
 async function resume(connection: Connection, frame: ResumeFrame, sources: DoorSources): Promise<void> {
@@ -124,19 +126,21 @@ async function resume(connection: Connection, frame: ResumeFrame, sources: DoorS
   connection.resumes--;
 }
 
-/** Always answered, so that a line on which everything else is away is not taken for dead. */
+/** Always answered, so that a line on which everything else is away is not taken for dead; without a lease it says nothing new. */
 async function heartbeat(connection: Connection, n: number, { lanes, feeds }: DoorSources): Promise<void> {
   try {
-    connection.version = await roomSetVersion(connection.user, lanes);
+    const version = await roomSetVersion(connection.user, lanes);
+    if (lanes.lease.holds()) connection.version = version;
   } catch (error) {
     if (refusalOf(error).isBug) throw error;
   }
   const heads: Record<string, readonly [string, number]> = {};
-  for (const room of connection.readers.keys()) {
+  const known = lanes.lease.holds() ? connection.readers.keys() : [];
+  for (const room of known) {
     const s = feeds.headOf(room);
     if (s === undefined || s === connection.headsTold.get(room)) continue;
     connection.headsTold.set(room, s);
     heads[room] = [epoch8(lanes.ofRoom(room).lane.epoch), s];
   }
-  connection.tell({ hb: { n, version: connection.version, heads } });
+  connection.beat({ n, version: connection.version, heads });
 }

@@ -19,6 +19,7 @@ import { forwardCommand } from "./forwardCommand.ts";
 import { answerHttp, refusalToRead, takesStream } from "./httpDoor.ts";
 import type { HttpSources } from "./httpRoutes.ts";
 import { announceRoom } from "./joinRooms.ts";
+import { edgeLease, type Leasing } from "./leasing.ts";
 import { nodeBlobs } from "./nodeBlobs.ts";
 import { openApiResponse } from "./openApi.ts";
 import { pageResponse } from "./page.ts";
@@ -43,7 +44,7 @@ export interface RunningEdge {
  * the vault or Valkey can't be reached or are unsound.
  */
 export async function startEdge(config: EdgeConfig): Promise<RunningEdge> {
-  const log = appLog("edge", config.HUB_LOG_LEVEL);
+  const log = appLog(config.HUB_NAME, config.HUB_LOG_LEVEL);
   const opened: Closers = [];
   const closeAll = async () => {
     for (const close of opened.splice(0).reverse()) await close();
@@ -80,13 +81,20 @@ async function openDoors(
     onBug: (error) => log.error({ err: error }, "a bug: commands could not be sent"),
   });
   opened.push(async () => sender.close());
+  const { lease, begin } = edgeLease(config, log, backends);
+  /** Rooms of which something could not be told for want of a lease. */
+  const untold = new Set<string>();
   const following = await startFollowing({
     ...backends,
+    lease,
     prefix: config.HUB_PREFIX,
     archiveDir: config.HUB_ARCHIVE_DIR,
     sockets: here,
     log,
-    publish: (room, body) => server?.publish(room, body),
+    publish(room, body) {
+      if (lease.holds()) server?.publish(room, body);
+      else untold.add(room);
+    },
     onNewWriter: (lane, former) => sender.abandon(names.commands(lane, former)),
     onEnter(user, room) {
       // Nobody has a socket here before the sources are made.
@@ -94,6 +102,11 @@ async function openDoors(
     },
   });
   opened.push(() => following.close());
+  const leasing = await begin(following.lanes, () => {
+    for (const room of untold) following.feeds.interrupt(room);
+    untold.clear();
+  });
+  opened.push(() => leasing.close());
   const blobs = await openBlobs(config, log);
   const sources = sourcesOf({
     config,
@@ -101,6 +114,7 @@ async function openDoors(
     blobs,
     backends,
     following,
+    leasing,
     here,
     isOpen: () => isOpen,
     send: sender.send.bind(sender),
@@ -128,11 +142,12 @@ function sourcesOf(parts: {
   readonly blobs: BlobStore;
   readonly backends: Backends;
   readonly following: Following;
+  readonly leasing: Leasing;
   readonly here: Sockets;
   isOpen(): boolean;
   readonly send: ReturnType<typeof commandSender>["send"];
 }): HttpSources {
-  const { config, log, blobs, following, here } = parts;
+  const { config, log, blobs, following, leasing, here } = parts;
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
   const roomLanes = lanes.rooms.length;
@@ -157,10 +172,18 @@ function sourcesOf(parts: {
     page: pageResponse(),
     openApi: openApiResponse(),
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
-    isLive: () => link.connected,
+    isLive: () => link.connected && lanes.lease.holds(),
     onBug: (error) => log.error({ err: error }, "a bug: a request failed"),
     send: (given) =>
-      forwardCommand(given, { ...admissions, lanes, writers, hashes, prefix: config.HUB_PREFIX, send: parts.send }),
+      forwardCommand(given, {
+        ...admissions,
+        lanes,
+        writers,
+        hashes,
+        prefix: config.HUB_PREFIX,
+        send: parts.send,
+        ...leasing,
+      }),
   };
 }
 
@@ -192,6 +215,7 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
       sources.sockets.remove(connection);
       for (const reader of connection.readers.values()) feeds.drop(reader);
     },
+    mayServe: () => sources.lanes.lease.holds(),
     stop: feeds.stop,
     onBug,
     limits: { ...limits, fileBytes: config.HUB_FILE_BYTES },

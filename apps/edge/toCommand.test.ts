@@ -27,7 +27,7 @@ describe("a command on its way to its lane", () => {
         subject: room,
         data: { room, text: "x" },
         after: "p1.e30",
-        deadlineAt: 11_000,
+        deadlineAt: 6_000,
         meta: { ip: "::1", userAgent: "test", session: ada.session },
       },
       lane: expect.stringMatching(/^rooms\.[0-3]$/),

@@ -9,6 +9,7 @@ import {
   type LaneId,
   uuidV7Time,
 } from "@connect-hub/domain/values";
+import { leaseMs } from "./lease.ts";
 import { Refused } from "./refusals.ts";
 
 /** What a client may ask for by name, and the claim that the edge itself makes of what a client uploaded. */
@@ -29,8 +30,11 @@ export interface ClientCommand {
   readonly mayRead?: boolean;
 }
 
-/** How long a command is waited for, in milliseconds. */
-const commandTimeoutMs = 10_000;
+/**
+ * How long a command is waited for, in milliseconds. One of a session not longer than a lease lasts: so when the lease of an edge that died
+ * has run out, what it had sent on is past its deadline too.
+ */
+const timeoutMs = { ofSession: leaseMs, ofNobody: 10_000 } as const;
 /** As many as the writer tells. */
 const maxIssues = 10;
 
@@ -52,7 +56,7 @@ export function toCommand(
     subject,
     data,
     ...(after === undefined ? {} : { after }),
-    deadlineAt: context.nowMs + commandTimeoutMs,
+    deadlineAt: context.nowMs + (who === undefined ? timeoutMs.ofNobody : timeoutMs.ofSession),
     meta: {
       ip: given.ip,
       userAgent: given.userAgent,

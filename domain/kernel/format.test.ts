@@ -18,6 +18,7 @@ import {
   type StoredEvent,
 } from "./commit.ts";
 import { derivedId, idOfKeyedHash, laneOf } from "./derivedId.ts";
+import { decodeEdgeConfirm, decodeEdgeRevoke, encodeEdgeConfirm, encodeEdgeRevoke } from "./edgeRevoke.ts";
 import { closedFor, encodeEpochBegan, encodeEpochClosed, epochFault } from "./epochBegan.ts";
 import type { ContextModel, DomainEvent, Subject } from "./event.ts";
 import { liveFrames } from "./liveFrames.ts";
@@ -129,6 +130,24 @@ describe("the stored formats", () => {
     const beat = { instance: "0123456789ab", leaving: false };
     expect(Buffer.from(encodeInstanceBeat(beat)).toString()).toBe(golden("instance beat"));
     expect(decodeInstanceBeat(encodeInstanceBeat(beat))).toEqual(beat);
+  });
+
+  test("what edges say when a session ends", () => {
+    const by = "edge-0123456789ab";
+    const revoke = {
+      id: "0123456789ab",
+      by,
+      position: "p1.e30",
+      ended: { session: "0192f0c4-8e00-7000-8000-000000000003" },
+    };
+    expect(Buffer.from(encodeEdgeRevoke(revoke)).toString()).toBe(golden("edge revoke"));
+    expect(decodeEdgeRevoke(encodeEdgeRevoke(revoke))).toEqual(revoke);
+    expect(decodeEdgeRevoke(encodeEdgeRevoke({ ...revoke, ended: { user: "u" } }))?.ended).toEqual({ user: "u" });
+    expect(decodeEdgeRevoke(encodeEdgeRevoke({ ...revoke, by: "a.>" }))).toBeUndefined();
+    const confirm = { id: "0123456789ab", edge: by };
+    expect(Buffer.from(encodeEdgeConfirm(confirm)).toString()).toBe(golden("edge confirm"));
+    expect(decodeEdgeConfirm(encodeEdgeConfirm(confirm))).toEqual(confirm);
+    expect(decodeEdgeConfirm(Buffer.from("{"))).toBeUndefined();
   });
 
   test("position token", () => {

@@ -9,6 +9,7 @@ export * from "./commit.ts";
 export * from "./commitChain.ts";
 export * from "./commitTail.ts";
 export * from "./derivedId.ts";
+export * from "./edgeRevoke.ts";
 export * from "./epochBegan.ts";
 export * from "./event.ts";
 export * from "./eventCatalog.ts";

@@ -12,6 +12,10 @@ test("names without a prefix are the stored format", () => {
   expect(names.liveRoom("0190b3c4-0000-7000-8000-000000000001")).toBe("live.room.0190b3c4-0000-7000-8000-000000000001");
   expect(names.beat("rooms.3")).toBe("beat.rooms.3");
   expect(names.instances).toBe("instances.commands");
+  expect(names.edgesStream).toBe("EDGES");
+  expect(names.edge("edge-1-0a")).toBe("edge.lease.edge-1-0a");
+  expect(names.edgeRevokes).toBe("edge.revoke");
+  expect(names.edgeConfirms("edge-1-0a")).toBe("edge.confirm.edge-1-0a");
   expect(names.headsStream).toBe("HEADS");
   expect(names.head("rooms.3", epoch)).toBe("head.rooms.3.01234567");
   expect(names.head("rooms.3", "*")).toBe("head.rooms.3.*");

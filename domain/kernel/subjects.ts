@@ -23,6 +23,12 @@ export interface Subjects {
   readonly servicesBucket: string;
   /** The bucket in which the internal service `name` keeps how far it is. */
   serviceBucket(name: string): string;
+  /** The stream of the edges that serve, and where the edge `id` says that it does; `*` is any edge. */
+  readonly edgesStream: string;
+  edge(id: string): string;
+  /** Where edges ask each other to confirm that something has ended, and where the edge `id` hears that they do. */
+  readonly edgeRevokes: string;
+  edgeConfirms(id: string): string;
   /** Where the filtering door takes what the internal service `name` asks; `*` is any service. */
   door(name: string, what: string): string;
   /** Where the instances of `commands` say that they are there. */
@@ -59,5 +65,9 @@ export function subjects(prefix = ""): Subjects {
     serviceBucket: (name) => `${prefix}service_${name}`,
     door: (name, what) => `${prefix}door.${name}.${what}`,
     instances: `${prefix}instances.commands`,
+    edgesStream: `${prefix}EDGES`,
+    edge: (id) => `${prefix}edge.lease.${id}`,
+    edgeRevokes: `${prefix}edge.revoke`,
+    edgeConfirms: (id) => `${prefix}edge.confirm.${id}`,
   };
 }

@@ -10,6 +10,7 @@ export { type CloseStep, closeEpoch, finishClosing } from "./closeEpoch.ts";
 export { type CommandSender, type CommandSenderOptions, commandSender } from "./commandSender.ts";
 export { type ConnectOptions, connectNats, type NatsLink } from "./connectNats.ts";
 export { askDoor, type DoorAnswerer, serveDoor } from "./doorCalls.ts";
+export { type EdgeRegistry, edgeRegistry } from "./edgeRegistry.ts";
 export type { LaneDifference } from "./errors.ts";
 export { type HeadStore, headStore } from "./headStore.ts";
 export { type Instances, joinInstances } from "./instances.ts";

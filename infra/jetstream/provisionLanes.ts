@@ -4,6 +4,7 @@ import { type Context, contextOf, type LaneId } from "@connect-hub/domain/values
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { checkLane } from "./checkLane.ts";
 import type { NatsLink } from "./connectNats.ts";
+import { makeEdgesStream } from "./edgeRegistry.ts";
 import { hasApiCode, LaneCountFixed, LaneUnsound } from "./errors.ts";
 import { makeHeadsStream } from "./headStore.ts";
 import { claimLane, createRegistry, findLane, fixLaneCount } from "./laneRegistry.ts";
@@ -25,7 +26,7 @@ const attemptsMs = 20_000;
 const pauseMs = 200;
 
 /**
- * Makes the registry, the lanes and the stream of signed heads that are missing; where they are there it changes their replicas at most, so that any number
+ * Makes the registry, the lanes and the streams of signed heads and of edges that are missing; where they are there it changes their replicas at most, so that any number
  * of processes may call it at once. Throws `LaneUnsound`, `LaneCountFixed` and `LogUnavailable`.
  */
 export async function provisionLanes(link: NatsLink, options: ProvisionOptions): Promise<void> {
@@ -61,6 +62,8 @@ async function makeMissing(
   await keepReplicas(manager, `KV_${subjects(options.prefix).lanesBucket}`, options.replicas);
   await makeHeadsStream(manager, options);
   await keepReplicas(manager, subjects(options.prefix).headsStream, options.replicas);
+  await makeEdgesStream(manager, options);
+  await keepReplicas(manager, subjects(options.prefix).edgesStream, options.replicas);
   for (const [lane, epoch] of epochs) {
     const there = await findLane(registry, lane);
     if (there !== undefined) {

@@ -40,7 +40,7 @@ describe("the HTTP door", () => {
     const ready = await fetch(`${edge.url}/ready`);
     expect([ready.status, await ready.json()]).toEqual([
       200,
-      { ok: { nats: true, postgres: true, writers: true, followers: true, open: true } },
+      { ok: { nats: true, postgres: true, writers: true, followers: true, lease: true, open: true } },
     ]);
   });
 

@@ -167,7 +167,7 @@ async function world(seed: number) {
     },
   });
   const sources: JoinSources = {
-    lanes: edgeLanes(follower, [follower], follower),
+    lanes: edgeLanes(follower, [follower], follower, { holds: () => true }),
     feeds,
     async readRows(_, fromS, toS) {
       await slowly();

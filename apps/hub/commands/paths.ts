@@ -67,7 +67,7 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
   const link = await connectAsOperator(connections);
   try {
     const lanes = await listLanes(link, connections.prefix);
-    const { lanesBucket, headsStream, servicesBucket, serviceBucket } = subjects(connections.prefix);
+    const { lanesBucket, headsStream, edgesStream, servicesBucket, serviceBucket } = subjects(connections.prefix);
     const services = await serviceRegistry(link, connections.prefix).names();
     return [
       ...lanes.flatMap(({ lane, stream, past = [] }): DataPlace[] => [
@@ -78,6 +78,7 @@ async function streamPlaces(connections: Connections): Promise<DataPlace[]> {
         ),
       ]),
       { what: "the signed heads of the lanes", kind: "stream", where: headsStream },
+      { what: "which edges serve", kind: "stream", where: edgesStream },
       { what: "which stream each lane has", kind: "stream", where: `KV_${lanesBucket}` },
       ...(services.length === 0
         ? []
