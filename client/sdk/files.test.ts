@@ -33,6 +33,20 @@ afterEach(() => {
 });
 
 describe("uploading", () => {
+  test("tells how far it is, up to the last byte, and stops when told to", async () => {
+    const { asked, url } = await hub(201, { ok: made, p: "p1.e30" });
+    const told: number[] = [];
+    const bytes = new Uint8Array(300_000).fill(97);
+    const stopping = new AbortController();
+    const upload = { url, token, room: "r1", name: "a", bytes, signal: stopping.signal };
+    await uploadFile({ ...upload, onProgress: (sent, size) => void told.push(sent / size) });
+    expect([asked[0]?.body.length, asked[0]?.headers["content-length"]]).toEqual([300_000, "300000"]);
+    expect(told.length).toBeGreaterThan(1);
+    expect([told.at(-1), told]).toEqual([1, [...told].sort((a, b) => a - b)]);
+    const onProgress = () => stopping.abort(new Error("enough"));
+    await expect(uploadFile({ ...upload, onProgress })).rejects.toThrow("enough");
+  });
+
   test("sends the bytes with their name, type, digest and key, and tells what became of them", async () => {
     const { asked, url } = await hub(201, { ok: made, p: "p1.e30" });
     const bytes = new Blob(["hello"], { type: "text/plain" });

@@ -1,5 +1,6 @@
 import type { FileAnswer } from "@connect-hub/protocol";
 import { answerIn, type HttpAnswer, httpAnswer, httpFetch, httpHeaders, notAnAnswer, textIn } from "./http.ts";
+import { sendBytes } from "./sendBytes.ts";
 
 /** Where, and who asks. */
 export interface FileOptions {
@@ -28,6 +29,8 @@ export interface Upload {
   readonly sha256?: string;
   /** A UUIDv7; the same key with the same bytes is the same file, however often it is sent. Made if left out. */
   readonly key?: string;
+  /** Told now and then how many of how many bytes were handed to the line; may not throw. */
+  readonly onProgress?: (sent: number, size: number) => void;
 }
 
 /** Bytes `from` (inclusive) to `to` (exclusive; the end if left out). */
@@ -38,7 +41,7 @@ export interface Part {
 
 /** Uploads a file for a room. Throws `HubError`; when that may be retried, with the same key it stays one file. */
 export async function uploadFile(options: FileOptions & Upload): Promise<NewFile> {
-  const { url, token, signal, room, name, bytes, sha256, key } = options;
+  const { url, token, signal, room, name, bytes, sha256, key, onProgress } = options;
   const at = new URL("/v1/files", url);
   at.search = new URLSearchParams({ room, name }).toString();
   const type = bytes instanceof Blob ? bytes.type : "";
@@ -47,7 +50,7 @@ export async function uploadFile(options: FileOptions & Upload): Promise<NewFile
     "content-type": type === "" ? "application/octet-stream" : type,
     ...(sha256 !== undefined && { "content-digest": `sha-256=:${base64OfHex(sha256)}:` }),
   };
-  return newFile(await httpAnswer(at, { method: "POST", headers, body: bytes, ...(signal && { signal }) }));
+  return newFile(await sendBytes(at, { headers, bytes, signal, onProgress }));
 }
 
 /** Makes a new file on the bytes of one that the asker may read, for another room. Throws `HubError`. */
