@@ -25,6 +25,7 @@ test.each([
   ["HUB_PORT", "70000"],
   ["HUB_LOG_LEVEL", "loud"],
   ["HUB_ATTEMPTS_PER_MINUTE", "0"],
+  ["HUB_TRUSTED_PROXIES", "0.0.0.0/0"],
 ])("%s=%s has no meaning, and the message names it", (name, value) => {
   expect(() => readEdgeConfig({ ...least, [name]: value })).toThrow(name);
 });

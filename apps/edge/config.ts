@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { limits } from "@connect-hub/domain/values";
 import { backendSettings, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
+import { proxiesIn } from "./clientAddress.ts";
 
 const schema = z.object({
   ...backendSettings,
@@ -13,6 +14,13 @@ const schema = z.object({
   HUB_HOST: z.string().default("127.0.0.1"),
   HUB_PORT: z.coerce.number().int().min(0).max(65_535).default(7750),
   ...tlsSettings,
+  /** The proxies whose word on their clients' addresses counts. */
+  HUB_TRUSTED_PROXIES: z
+    .string()
+    .refine((text) => proxiesIn(text) !== undefined, {
+      error: "must be addresses or networks by commas, such as 127.0.0.1,10.0.0.0/8,fd00::/8, and not all there are",
+    })
+    .optional(),
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),

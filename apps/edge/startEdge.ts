@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import { type BlobStore, openBlobStore } from "@connect-hub/blobs";
 import { emailHashOf } from "@connect-hub/domain/account";
 import { downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/content";
@@ -11,6 +12,7 @@ import type { Logger } from "pino";
 import { attempts } from "./attempts.ts";
 import { type Backends, type Closers, openBackends } from "./backends.ts";
 import { watchCertificate } from "./certificateWatch.ts";
+import { clientAddress, proxiesIn } from "./clientAddress.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
@@ -220,20 +222,22 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
     onBug,
     limits: { ...limits, fileBytes: config.HUB_FILE_BYTES },
   };
+  const addressOf = clientAddress(proxiesIn(config.HUB_TRUSTED_PROXIES ?? "") ?? new BlockList());
   const starting = createServer<Connection>({
     host: config.HUB_HOST,
     port: config.HUB_PORT,
     tls: tlsFilesIn(config),
     // A frame that is not much too large is answered with an error before the socket is closed.
     limits: { frameBytes: limits.frameBytes * 2, bodyBytes: limits.bodyBytes, backpressureBytes },
-    http: (request) => answerHttp(request, sources),
+    http: (request) =>
+      answerHttp({ ...request, remoteAddress: addressOf(request.remoteAddress, request.headers) }, sources),
     takesStream,
     refusal: refusalToRead,
     socket: {
       path: "/v1/socket",
       open(socket, { headers }) {
         const userAgent = headers.get("user-agent") ?? "";
-        return new Connection(socket, { ip: socket.remoteAddress, userAgent, ...options });
+        return new Connection(socket, { ip: addressOf(socket.remoteAddress, headers), userAgent, ...options });
       },
       message: (connection, message) => takeMessage(connection, message, sources),
       dropped: (connection) => connection.fallBehind(),
