@@ -13,6 +13,7 @@ export const protocolCodes = [
   "TooManyAttempts",
   "NotFound",
   "ShuttingDown",
+  "OriginNotAllowed",
   "NotYet",
   "BeforeHistory",
 ] as const;
@@ -87,6 +88,12 @@ const errorTable = {
     meaning: "This edge stops; connect again after `afterMs`.",
   },
   Internal: { code: 112, http: 500, retry: false, meaning: "A bug here; nothing is known of the outcome." },
+  OriginNotAllowed: {
+    code: 113,
+    http: 403,
+    retry: false,
+    meaning: "The page that asks is of another origin than this server lets in (`HUB_ALLOWED_ORIGINS`).",
+  },
 
   BadInput: { code: 201, http: 400, retry: false, meaning: "`d` does not fit the method; `detail` says where." },
   UnknownMethod: { code: 202, http: 404, retry: false, meaning: "No command or query of that name." },

@@ -11,7 +11,12 @@ const least = {
 };
 
 test("what is not set has the value of one box", () => {
-  expect(readEdgeConfig(least)).toMatchObject({ HUB_HOST: "127.0.0.1", HUB_PORT: 7_750, HUB_ATTEMPTS_PER_MINUTE: 120 });
+  expect(readEdgeConfig(least)).toMatchObject({
+    HUB_HOST: "127.0.0.1",
+    HUB_PORT: 7_750,
+    HUB_ALLOWED_ORIGINS: [],
+    HUB_ATTEMPTS_PER_MINUTE: 120,
+  });
 });
 
 test.each(Object.keys(least))("without %s it can't start, and says so", (name) => {
@@ -26,6 +31,7 @@ test.each([
   ["HUB_LOG_LEVEL", "loud"],
   ["HUB_ATTEMPTS_PER_MINUTE", "0"],
   ["HUB_TRUSTED_PROXIES", "0.0.0.0/0"],
+  ["HUB_ALLOWED_ORIGINS", "https://chat.example/"],
 ])("%s=%s has no meaning, and the message names it", (name, value) => {
   expect(() => readEdgeConfig({ ...least, [name]: value })).toThrow(name);
 });

@@ -3,6 +3,7 @@ import { limits } from "@connect-hub/domain/values";
 import { backendSettings, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { proxiesIn } from "./clientAddress.ts";
+import { readOrigins } from "./origins.ts";
 
 const schema = z.object({
   ...backendSettings,
@@ -24,6 +25,13 @@ const schema = z.object({
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  /** Pages of other origins that may use the edge from a browser, parted by commas; the edge's own page always may. */
+  HUB_ALLOWED_ORIGINS: z
+    .string()
+    .default("")
+    .transform(readOrigins)
+    .refine((listed) => listed !== undefined, "must be origins parted by commas, such as https://chat.example.org")
+    .transform((listed) => listed ?? []),
   HUB_DATA: z.string().default(".hub"),
   /** The folder with the bytes of files; default: `content` in the data folder. */
   HUB_CONTENT_DIR: z.string().optional(),

@@ -4,6 +4,7 @@ import { type HttpRequest, type HttpResponse, pathParams } from "@connect-hub/uw
 import { type BytesSources, downloadFile } from "./downloadFile.ts";
 import { readableFile } from "./fileRights.ts";
 import { bodyOf, json, keyOf, positionOf, senderOf, tokenOf } from "./httpMessages.ts";
+import type { Origins } from "./origins.ts";
 import { answerQuery } from "./queries.ts";
 import type { Readiness } from "./readiness.ts";
 import { Refused } from "./refusals.ts";
@@ -15,6 +16,7 @@ import { type UploadSources, uploadFile } from "./uploadFile.ts";
 
 /** What HTTP requests are answered from. */
 export interface HttpSources extends DoorSources, BytesSources, UploadSources {
+  readonly origins: Origins;
   readonly page: HttpResponse;
   readonly openApi: HttpResponse;
   readonly readiness: Readiness;

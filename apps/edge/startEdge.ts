@@ -18,12 +18,13 @@ import { Connection } from "./connection.ts";
 import { turnAway } from "./drain.ts";
 import { type Following, startFollowing } from "./following.ts";
 import { forwardCommand } from "./forwardCommand.ts";
-import { answerHttp, refusalToRead, takesStream } from "./httpDoor.ts";
+import { answerHttp, refusalToRead, refusalToUpgrade, takesStream } from "./httpDoor.ts";
 import type { HttpSources } from "./httpRoutes.ts";
 import { announceRoom } from "./joinRooms.ts";
 import { edgeLease, type Leasing } from "./leasing.ts";
 import { nodeBlobs } from "./nodeBlobs.ts";
 import { openApiResponse } from "./openApi.ts";
+import { origins } from "./origins.ts";
 import { pageResponse } from "./page.ts";
 import { readiness } from "./readiness.ts";
 import { takeMessage } from "./socketDoor.ts";
@@ -171,6 +172,7 @@ function sourcesOf(parts: {
     fileBytes: config.HUB_FILE_BYTES,
     uploadStep: failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]),
     sockets: here,
+    origins: origins(config.HUB_ALLOWED_ORIGINS),
     page: pageResponse(),
     openApi: openApiResponse(),
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
@@ -232,9 +234,10 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
     http: (request) =>
       answerHttp({ ...request, remoteAddress: addressOf(request.remoteAddress, request.headers) }, sources),
     takesStream,
-    refusal: refusalToRead,
+    refusal: (status, head) => refusalToRead(status, head, sources.origins),
     socket: {
       path: "/v1/socket",
+      refuse: (opening) => refusalToUpgrade(opening, sources.origins),
       open(socket, { headers }) {
         const userAgent = headers.get("user-agent") ?? "";
         return new Connection(socket, { ip: addressOf(socket.remoteAddress, headers), userAgent, ...options });

@@ -48,19 +48,19 @@ export class Answer {
   /** Reads the body and has the request answered. */
   begin(): void {
     const { limits, refusal, takesStream } = this.#options;
-    if (hasTwoLengths(this.#head.headers)) this.#respond(refusal(400), true);
+    if (hasTwoLengths(this.#head.headers)) this.#respond(refusal(400, this.#head), true);
     else if (takesStream?.(this.#head))
       void this.#handle({ ...this.#head, body: new Uint8Array(), stream: this.#stream() });
     else
       readWhole(this.#res, limits.bodyBytes, (body) => {
-        if (body === "tooLarge") this.#respond(refusal(413), true);
+        if (body === "tooLarge") this.#respond(refusal(413, this.#head), true);
         else if (this.#isOpen) void this.#handle({ ...this.#head, body });
       });
   }
 
   /** Answers, if nothing did yet, that this went wrong. */
   fail(): void {
-    this.#respond(this.#options.refusal(500), true);
+    this.#respond(this.#options.refusal(500, this.#head), true);
   }
 
   async #handle(request: HttpRequest): Promise<void> {
@@ -70,7 +70,7 @@ export class Answer {
       assertHeaders(response.headers);
     } catch (error) {
       this.#options.onError(error);
-      response = this.#options.refusal(500);
+      response = this.#options.refusal(500, this.#head);
     }
     try {
       if (this.#body !== undefined && !this.#body.isComplete) await this.#sendEarly(this.#body, response);
@@ -125,11 +125,10 @@ export class Answer {
   #respond(response: HttpResponse, closeConnection = false): void {
     if (!this.#isOpen) return;
     this.#finish();
-    const body = response.body;
-    const whole = typeof body === "string" || body instanceof Uint8Array ? body : "";
+    const whole = wholeBody(response);
     this.#res.cork(() => {
       writeHead(this.#res, response);
-      if (response.status === 304) this.#res.endWithoutBody();
+      if (response.status === 304 || response.status === 204) this.#res.endWithoutBody();
       else if (this.#head.method === "HEAD") this.#res.endWithoutBody(Buffer.byteLength(whole), closeConnection);
       else this.#res.end(whole, closeConnection);
     });
@@ -202,6 +201,18 @@ function readWhole(res: NativeResponse, maxBytes: number, done: (body: Uint8Arra
     chunks.push(new Uint8Array(chunk.slice(0)));
     if (isLast) done(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
   });
+}
+
+/** Answers at once, in the handler of the request. */
+export function respondAtOnce(res: NativeResponse, response: HttpResponse): void {
+  res.cork(() => {
+    writeHead(res, response);
+    res.end(wholeBody(response), true);
+  });
+}
+
+function wholeBody({ body }: HttpResponse): string | Uint8Array {
+  return typeof body === "string" || body instanceof Uint8Array ? body : "";
 }
 
 function writeHead(res: NativeResponse, response: HttpResponse): void {

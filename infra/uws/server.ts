@@ -17,7 +17,7 @@ export interface ServerOptions<Session extends object> {
    */
   readonly takesStream?: (head: RequestHead) => boolean;
   /** The answer when `http` was not asked or failed: 400 = two lengths of the body, 413 = the body is too large, 500. */
-  readonly refusal: (status: 400 | 413 | 500) => HttpResponse;
+  readonly refusal: (status: 400 | 413 | 500, head: RequestHead) => HttpResponse;
   readonly socket: SocketHandlers<Session>;
   readonly limits: ServerLimits;
   /** Told of everything that a handler throws; must not throw itself. */
@@ -43,6 +43,8 @@ export interface ServerLimits {
 export interface SocketHandlers<Session extends object> {
   /** The path at which sockets are opened. */
   readonly path: string;
+  /** The whole answer, not a stream, to who may not open a socket; undefined for who may. Everybody may if left out. */
+  readonly refuse?: (opening: SocketOpening) => HttpResponse | undefined;
   readonly open: (socket: Socket, opening: SocketOpening) => Session;
   /** A text message as a string, a binary one as bytes of its own. Sends in the same tick leave in one write. */
   readonly message: (session: Session, message: string | Uint8Array) => void | Promise<void>;

@@ -9,13 +9,13 @@ import type {
   us_listen_socket,
 } from "uWebSockets.js";
 import uws from "uWebSockets.js";
-import { Answer } from "./answer.ts";
+import { Answer, respondAtOnce } from "./answer.ts";
 import { assertPortFree, freePort } from "./assertPortFree.ts";
 import { BadCertificate, type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 import { CannotListen, NativeBindingMissing } from "./errors.ts";
 import { type Listener, Listeners } from "./listeners.ts";
 import { RequestsUnderWay } from "./requestsUnderWay.ts";
-import type { RequestHead, Server, ServerOptions, SocketOpening } from "./server.ts";
+import type { RequestHead, Server, ServerOptions, SocketHandlers, SocketOpening } from "./server.ts";
 import { UwsSocket } from "./uwsSocket.ts";
 
 // Some copies of the library fall back to JavaScript without a word, and lose messages.
@@ -189,7 +189,7 @@ function socketBehavior<Session extends object>(options: ServerOptions<Session>)
     maxBackpressure: limits.backpressureBytes,
     idleTimeout: idleTimeoutSeconds,
     sendPingsAutomatically: true,
-    upgrade: (res, req, context) => upgrade(res, req, context, onError),
+    upgrade: (res, req, context) => upgrade(res, req, context, { ...handlers, onError }),
     open: (ws) => {
       const kept = ws.getUserData();
       const socket = new UwsSocket(ws);
@@ -227,11 +227,16 @@ function upgrade(
   res: NativeResponse,
   req: NativeRequest,
   context: uws.us_socket_context_t,
-  onError: (error: unknown) => void,
+  { refuse, onError }: Pick<SocketHandlers<object>, "refuse"> & Pick<ServerOptions<object>, "onError">,
 ): void {
   try {
     const headers = readHeaders(req);
     const opening = { headers, query: new URLSearchParams(req.getQuery()), origin: headers.get("origin") };
+    const refused = refuse?.(opening);
+    if (refused !== undefined) {
+      respondAtOnce(res, refused);
+      return;
+    }
     res.upgrade<Kept<object>>(
       { opening },
       req.getHeader("sec-websocket-key"),

@@ -222,6 +222,9 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
     const told = await socket.first<{ err: WireError }>("err");
     return { err: told.err, close: await socket.closed };
   },
+  async OriginNotAllowed() {
+    return overHttp("/v1/sign-in", { method: "POST", body: "{}", headers: { origin: "https://evil.example" } });
+  },
   async Internal() {
     const other = await chatUnderTest(servers());
     try {
