@@ -177,6 +177,7 @@ module.exports = {
     },
     ownedBy("uws-ts", "uWebSockets[.]js", "infra/uws/uws[.]ts$"),
     ownedBy("passwords-ts", "argon2", "infra/passwords/passwords[.]ts$"),
+    ownedBy("metrics-ts", "prom-client", "apps/edge/metrics[.]ts$"),
     ownedBy("postgres", "(pg|pg-copy-streams)", "infra/postgres/"),
     ownedBy("valkey", "(ioredis|rate-limiter-flexible)", "infra/valkey/"),
     ownedBy("jetstream", "@nats-io", "infra/jetstream/"),

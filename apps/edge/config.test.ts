@@ -32,6 +32,8 @@ test.each([
   ["HUB_ATTEMPTS_PER_MINUTE", "0"],
   ["HUB_TRUSTED_PROXIES", "0.0.0.0/0"],
   ["HUB_ALLOWED_ORIGINS", "https://chat.example/"],
+  ["HUB_METRICS_PORT", "0"],
+  ["HUB_METRICS_PORT", "65536"],
 ])("%s=%s has no meaning, and the message names it", (name, value) => {
   expect(() => readEdgeConfig({ ...least, [name]: value })).toThrow(name);
 });

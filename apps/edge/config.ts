@@ -25,6 +25,9 @@ const schema = z.object({
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  /** Where the metrics are read; nowhere if left out. */
+  HUB_METRICS_HOST: z.string().default("127.0.0.1"),
+  HUB_METRICS_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
   /** Pages of other origins that may use the edge from a browser, parted by commas; the edge's own page always may. */
   HUB_ALLOWED_ORIGINS: z
     .string()

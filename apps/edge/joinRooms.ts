@@ -15,6 +15,8 @@ export interface JoinSources {
   readonly lanes: EdgeLanes;
   readonly feeds: RoomFeeds;
   readonly readRows: ReadRows;
+  /** Told how each resume of a room ended. */
+  readonly onResumed?: (outcome: Resumed[0]) => void;
 }
 
 /** What became of a room that a client wants to go on with. */
@@ -43,8 +45,10 @@ export function resumeRoom(connection: Connection, room: string, cursor: Cursor,
     const wasIn = connection.readers.has(room);
     const held = await heldRoom(connection, room, sources);
     if (held === undefined) connection.tell({ left: { r: room } });
-    else if (held === "parked") connection.tell({ resumed: { [room]: ["parked", ...cursor] satisfies Resumed } });
-    else {
+    else if (held === "parked") {
+      sources.onResumed?.("parked");
+      connection.tell({ resumed: { [room]: ["parked", ...cursor] satisfies Resumed } });
+    } else {
       if (!wasIn) connection.tell({ room: held.state });
       await finishResume(connection, held, cursor, sources);
     }
@@ -65,6 +69,7 @@ export async function finishResume(
   sources: JoinSources,
 ): Promise<void> {
   const resumed = await sendMissed(connection, held.state, cursor, sources);
+  sources.onResumed?.(resumed[0]);
   connection.tell({ resumed: { [held.state.id]: resumed } });
   releaseRoom(connection, held, sources);
 }

@@ -24,6 +24,8 @@ export interface RoomFeeds {
   live(room: string, frame: RoomFrame): void;
   /** Stops the room for all who read it; a resume tells them whether it can be had again. */
   interrupt(room: string): void;
+  /** How many rooms somebody here reads. */
+  readonly count: number;
   /** Whether anybody here reads the room. */
   has(room: string): boolean;
   /** Each event of the log, in order. */
@@ -63,6 +65,9 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   const fill: FeedStep = (sequence) => sequence.fill();
 
   return {
+    get count() {
+      return feeds.size;
+    },
     hold(socket, room) {
       const feed = feeds.get(room) ?? open(room);
       const reader = feed.hold(socket);

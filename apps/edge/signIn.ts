@@ -90,6 +90,7 @@ async function goOn(
   const resumed = whole
     .filter(({ state }) => cursors.has(state.id))
     .map(({ state: { id, epoch, s } }) => [id, ["ok", epoch, s]] as const);
+  for (const [, [outcome]] of resumed) sources.onResumed?.(outcome);
   if (resumed.length > 0) connection.tell({ resumed: Object.fromEntries(resumed) });
   for (const held of whole) releaseRoom(connection, held, sources);
   let turn = Promise.resolve();

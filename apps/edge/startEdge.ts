@@ -22,6 +22,8 @@ import { answerHttp, refusalToRead, refusalToUpgrade, takesStream } from "./http
 import type { HttpSources } from "./httpRoutes.ts";
 import { announceRoom } from "./joinRooms.ts";
 import { edgeLease, type Leasing } from "./leasing.ts";
+import { type Metrics, metrics } from "./metrics.ts";
+import { openMetricsDoor } from "./metricsDoor.ts";
 import { nodeBlobs } from "./nodeBlobs.ts";
 import { openApiResponse } from "./openApi.ts";
 import { origins } from "./origins.ts";
@@ -78,6 +80,7 @@ async function openDoors(
   const here = sockets();
   let server: Server | undefined;
   let isOpen = true;
+  const measures = metrics();
   const names = subjects(config.HUB_PREFIX);
   const sender = commandSender(backends.link, {
     onMalformed: (what) => log.error(what),
@@ -95,8 +98,11 @@ async function openDoors(
     sockets: here,
     log,
     publish(room, body) {
-      if (lease.holds()) server?.publish(room, body);
-      else untold.add(room);
+      if (!lease.holds()) untold.add(room);
+      else {
+        server?.publish(room, body);
+        measures.published();
+      }
     },
     onNewWriter: (lane, former) => sender.abandon(names.commands(lane, former)),
     onEnter(user, room) {
@@ -119,10 +125,12 @@ async function openDoors(
     following,
     leasing,
     here,
+    measures,
     isOpen: () => isOpen,
     send: sender.send.bind(sender),
   });
-  server = await listen(config, sources);
+  await openMetrics(config, opened, () => measures.text(sources));
+  server = await listen(config, sources, measures);
   const { port, stopListening, close } = server;
   opened.push(() => close());
   const tls = tlsFilesIn(config);
@@ -147,10 +155,11 @@ function sourcesOf(parts: {
   readonly following: Following;
   readonly leasing: Leasing;
   readonly here: Sockets;
+  readonly measures: Metrics;
   isOpen(): boolean;
   readonly send: ReturnType<typeof commandSender>["send"];
 }): HttpSources {
-  const { config, log, blobs, following, leasing, here } = parts;
+  const { config, log, blobs, following, leasing, here, measures } = parts;
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
   const roomLanes = lanes.rooms.length;
@@ -178,7 +187,8 @@ function sourcesOf(parts: {
     readiness: readiness({ link, source, writers, lanes, isOpen: parts.isOpen }),
     isLive: () => link.connected && lanes.lease.holds(),
     onBug: (error) => log.error({ err: error }, "a bug: a request failed"),
-    send: (given) =>
+    onResumed: measures.resumed,
+    send: measures.measured((given) =>
       forwardCommand(given, {
         ...admissions,
         lanes,
@@ -188,6 +198,7 @@ function sourcesOf(parts: {
         send: parts.send,
         ...leasing,
       }),
+    ),
   };
 }
 
@@ -212,7 +223,13 @@ function placementOf({ HUB_PLACEMENT_URL: url, HUB_PLACEMENT_SECRET: secret }: E
 /** Bytes that may wait for a slow reader before what comes is dropped and it has to resume. */
 const backpressureBytes = 1024 * 1024;
 
-function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
+async function openMetrics(config: EdgeConfig, opened: Closers, text: () => Promise<string>): Promise<void> {
+  if (config.HUB_METRICS_PORT === undefined) return;
+  const door = await openMetricsDoor({ host: config.HUB_METRICS_HOST, port: config.HUB_METRICS_PORT }, text);
+  opened.push(() => door.close());
+}
+
+function listen(config: EdgeConfig, sources: HttpSources, measures: Metrics): Promise<Server> {
   const { feeds, onBug } = sources;
   const options = {
     onEnd(connection: Connection) {
@@ -243,7 +260,10 @@ function listen(config: EdgeConfig, sources: HttpSources): Promise<Server> {
         return new Connection(socket, { ip: addressOf(socket.remoteAddress, headers), userAgent, ...options });
       },
       message: (connection, message) => takeMessage(connection, message, sources),
-      dropped: (connection) => connection.fallBehind(),
+      dropped(connection) {
+        measures.dropped();
+        connection.fallBehind();
+      },
       drain: (connection) => connection.drained(),
       close: (connection) => connection.closed(),
     },
