@@ -3,7 +3,7 @@
 // response that ended must not be touched.
 
 import { STATUS_CODES } from "node:http";
-import { assertHeaders, hasTwoLengths } from "./httpRules.ts";
+import { assertHeaders, hasTwoReadings, isHeadTooLarge } from "./httpRules.ts";
 import type { NativeResponse } from "./nativeResponse.ts";
 import { RequestBody } from "./requestBody.ts";
 import { sendStream } from "./sendStream.ts";
@@ -48,7 +48,10 @@ export class Answer {
   /** Reads the body and has the request answered. */
   begin(): void {
     const { limits, refusal, takesStream } = this.#options;
-    if (hasTwoLengths(this.#head.headers)) this.#respond(refusal(400, this.#head), true);
+    const { method, path, query, headers } = this.#head;
+    // As the library answers a head that comes in pieces.
+    if (isHeadTooLarge(method, path, query.toString(), headers)) this.#respond({ status: 431 }, true);
+    else if (hasTwoReadings(headers)) this.#respond(refusal(400, this.#head), true);
     else if (takesStream?.(this.#head))
       void this.#handle({ ...this.#head, body: new Uint8Array(), stream: this.#stream() });
     else

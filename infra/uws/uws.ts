@@ -7,16 +7,22 @@ import type {
   HttpResponse as NativeResponse,
   TemplatedApp,
   us_listen_socket,
+  us_socket_context_t,
+  WebSocketBehavior,
 } from "uWebSockets.js";
-import uws from "uWebSockets.js";
 import { Answer, respondAtOnce } from "./answer.ts";
 import { assertPortFree, freePort } from "./assertPortFree.ts";
 import { BadCertificate, type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 import { CannotListen, NativeBindingMissing } from "./errors.ts";
+import { headBytes, isHeadTooLarge } from "./httpRules.ts";
 import { type Listener, Listeners } from "./listeners.ts";
 import { RequestsUnderWay } from "./requestsUnderWay.ts";
 import type { RequestHead, Server, ServerOptions, SocketHandlers, SocketOpening } from "./server.ts";
 import { UwsSocket } from "./uwsSocket.ts";
+
+// The library looks at it once, when it is loaded; by itself it takes 4,096.
+process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(headBytes);
+const { default: uws } = await import("uWebSockets.js");
 
 // Some copies of the library fall back to JavaScript without a word, and lose messages.
 if (typeof uws.App !== "function" || !`${uws.App}`.includes("[native code]")) throw new NativeBindingMissing();
@@ -167,7 +173,7 @@ interface Kept<Session> {
   closedWith?: number;
 }
 
-function socketBehavior<Session extends object>(options: ServerOptions<Session>): uws.WebSocketBehavior<Kept<Session>> {
+function socketBehavior<Session extends object>(options: ServerOptions<Session>): WebSocketBehavior<Kept<Session>> {
   const { socket: handlers, limits, onError } = options;
   /** Runs one of the handlers; what it throws never reaches native code. */
   const run = ({ socket, session }: Kept<Session>, handler: (session: Session) => void | Promise<void>): void => {
@@ -226,11 +232,15 @@ function socketBehavior<Session extends object>(options: ServerOptions<Session>)
 function upgrade(
   res: NativeResponse,
   req: NativeRequest,
-  context: uws.us_socket_context_t,
+  context: us_socket_context_t,
   { refuse, onError }: Pick<SocketHandlers<object>, "refuse"> & Pick<ServerOptions<object>, "onError">,
 ): void {
   try {
     const headers = readHeaders(req);
+    if (isHeadTooLarge("GET", req.getUrl(), req.getQuery() ?? "", headers)) {
+      res.writeStatus("431 Request Header Fields Too Large").end("", true);
+      return;
+    }
     const opening = { headers, query: new URLSearchParams(req.getQuery()), origin: headers.get("origin") };
     const refused = refuse?.(opening);
     if (refused !== undefined) {
