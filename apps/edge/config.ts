@@ -13,6 +13,8 @@ const schema = z.object({
     .regex(/^[A-Za-z0-9-]{1,32}$/, "must be 1 to 32 letters, digits or -")
     .default("edge"),
   HUB_HOST: z.string().default("127.0.0.1"),
+  /** Whether other edges serve on the same port. */
+  HUB_SHARES_PORT: z.enum(["0", "1"], "must be 0 or 1").default("0"),
   HUB_PORT: z.coerce.number().int().min(0).max(65_535).default(7750),
   ...tlsSettings,
   /** The proxies whose word on their clients' addresses counts. */

@@ -245,6 +245,7 @@ function listen(config: EdgeConfig, sources: HttpSources, measures: Metrics): Pr
   const starting = createServer<Connection>({
     host: config.HUB_HOST,
     port: config.HUB_PORT,
+    sharesPort: config.HUB_SHARES_PORT === "1",
     tls: tlsFilesIn(config),
     // A frame that is not much too large is answered with an error before the socket is closed.
     limits: { frameBytes: limits.frameBytes * 2, bodyBytes: limits.bodyBytes, backpressureBytes },

@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   serve: async () => (await import("./commands/serve.ts")).registerServe,
   up: async () => (await import("./commands/up.ts")).registerUp,
   down: async () => (await import("./commands/down.ts")).registerDown,
+  restart: async () => (await import("./commands/restart.ts")).registerRestart,
   status: async () => (await import("./commands/status.ts")).registerStatus,
   node: async () => (await import("./commands/node.ts")).registerNode,
   service: async () => (await import("./commands/service.ts")).registerService,

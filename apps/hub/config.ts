@@ -2,7 +2,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { checkout, type NatsLogin, type NatsUser } from "@connect-hub/runtime";
 import { BadSetting, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
-import { type AppProcess, appNames, parseProcesses } from "./box/appProcess.ts";
+import { type AppProcess, appNames, parseProcesses, withEdges } from "./box/appProcess.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const text = z.string().optional();
@@ -43,6 +43,8 @@ const schema = z.object({
   HUB_CACHE: text,
   /** Stands before all names in NATS. */
   HUB_PREFIX: z.string().default(""),
+  /** How many edges serve on the port; more than one are processes of their own. */
+  HUB_EDGES: z.coerce.number().int().min(1).max(64).default(1),
   HUB_PROCESSES: z.string().default("edge+commands,projector,placement"),
   /** The folder of the bytes of files; default: in the data folder. */
   HUB_CONTENT_DIR: text,
@@ -127,7 +129,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     privateOnly: it.HUB_SERVERS === "private",
     cacheFolder: it.HUB_CACHE,
     prefix: it.HUB_PREFIX,
-    processes: processesOf(it.HUB_PROCESSES),
+    processes: withEdges(processesOf(it.HUB_PROCESSES), it.HUB_EDGES),
     roomLanes: it.HUB_ROOM_LANES,
     laneBytes: it.HUB_LANE_BYTES,
     archiveDir: it.HUB_ARCHIVE_DIR === undefined ? undefined : resolve(checkout, it.HUB_ARCHIVE_DIR),

@@ -18,6 +18,9 @@ function topFrom(folder: string): string {
   return topFrom(above);
 }
 
+/** The bundle that belongs to the sources now, which may be later than the one that this code was bundled with. */
+export const latestBundle = join(checkout, "dist/latest");
+
 /** What node is started with to run these apps in one process. */
 export function appArgs(apps: readonly string[], folder = bundleFolder): readonly string[] {
   const [main = "", ...others] = apps.map((app) => join(folder, `${app}.js`));

@@ -1,7 +1,7 @@
 export { type AppStarted, appEnv, type RunningApp, runApp, untilOver } from "./app.ts";
 export { appLog } from "./appLog.ts";
 export { aptMirrors, isUbuntu, type Mirror } from "./aptArchive.ts";
-export { appArgs, checkout, keepBundle } from "./bundle.ts";
+export { appArgs, checkout, keepBundle, latestBundle } from "./bundle.ts";
 export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
 export { type DataFolder, openDataFolder, readOrMakeSecret } from "./dataFolder.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";

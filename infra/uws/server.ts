@@ -7,6 +7,8 @@ export interface ServerOptions<Session extends object> {
   readonly host: string;
   /** The port to listen at; 0 takes a free one. */
   readonly port: number;
+  /** Whether others may serve on the same port: the system gives each connection to one of them. Who else listens there is not looked for. */
+  readonly sharesPort?: boolean;
   /** Speaks TLS alone, 1.2 or later; plain HTTP if left out. */
   readonly tls?: CertificateFiles | undefined;
   /** Answers every request that does not open a socket. What it throws goes to `onError` and is answered with `refusal(500)`. */

@@ -41,7 +41,7 @@ export async function createServer<Session extends object>(options: ServerOption
   const { host, tls } = options;
   // The library shares a port with whoever else shares it; asked not to, it can't listen again for a minute after a
   // restart. So look first. Two servers that start in the same instant are not told apart.
-  if (options.port !== 0) await assertPortFree(host, options.port);
+  if (options.port !== 0 && options.sharesPort !== true) await assertPortFree(host, options.port);
   // A port that it may choose, the library does not share: not even with itself and another certificate.
   const port = options.port === 0 && tls !== undefined ? await freePort(host) : options.port;
   let certificate: Certificate | undefined;

@@ -9,6 +9,8 @@ export interface AppProcess {
   /** For example `edge+commands`. */
   readonly name: string;
   readonly apps: readonly AppName[];
+  /** What its apps find in their environment besides what all do. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The filtering door: beside the processes that are asked for, as soon as there is a service. */
@@ -30,6 +32,20 @@ export function parseProcesses(value: string): readonly AppProcess[] | string {
     processes.push({ name: apps.join("+"), apps });
   }
   return processes;
+}
+
+/** The processes with `count` edges, each beyond a single one in a process of its own, so that it can stop and start alone. */
+export function withEdges(processes: readonly AppProcess[], count: number): readonly AppProcess[] {
+  if (count === 1) return processes;
+  return processes.flatMap((process) => {
+    if (!process.apps.includes("edge")) return [process];
+    const rest = process.apps.filter((app) => app !== "edge");
+    const edges = Array.from({ length: count }, (_, at): AppProcess => {
+      const name = `edge-${at + 1}`;
+      return { name, apps: ["edge"], env: { HUB_EDGE_NAME: name, HUB_EDGE_SHARES_PORT: "1" } };
+    });
+    return rest.length === 0 ? edges : [...edges, { name: rest.join("+"), apps: rest }];
+  });
 }
 
 /** The place of a process in the order of stopping; the lowest goes first. */

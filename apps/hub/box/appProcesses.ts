@@ -7,6 +7,7 @@ import {
   type DataFolder,
   endLeftover,
   freePort,
+  latestBundle,
   type SupervisedProcess,
   superviseProcess,
 } from "@connect-hub/runtime";
@@ -29,6 +30,11 @@ export interface AppProcessesOptions {
 /** The running processes of a box. */
 export interface AppProcesses {
   readonly all: readonly { readonly plan: AppProcess; readonly process: SupervisedProcess }[];
+  /**
+   * Stops and starts those that `app` is in, one after another, each when the one before serves again. Throws `RuntimeError` when one does
+   * not start; those after it go on as they are.
+   */
+  restart(app: AppName): Promise<void>;
   /** Stops them one after another, those at the door first. */
   close(): Promise<void>;
 }
@@ -64,14 +70,24 @@ export async function startAppProcesses(options: AppProcessesOptions): Promise<A
     }),
   );
   const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const stopping = new AbortController();
   const close = async () => {
+    stopping.abort();
     for (const { process } of all.toSorted((a, b) => stopRank(a.plan) - stopRank(b.plan))) await process.stop();
   };
   if (signal.aborted) {
     await close();
     throw signal.reason;
   }
-  return { all, close };
+  const restart = async (app: AppName) => {
+    for (const one of all.filter(({ plan }) => plan.apps.includes(app))) {
+      if (stopping.signal.aborted) return;
+      await one.process.stop();
+      const { appsFolder = latestBundle } = options;
+      one.process = await startOne(one.plan, { ...options, appsFolder, signal: stopping.signal });
+    }
+  };
+  return { all, restart, close };
 }
 
 function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<SupervisedProcess> {
@@ -81,7 +97,7 @@ function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<Super
       name: plan.name,
       command: process.execPath,
       args: [...nodeFlags(plan), ...appArgs(plan.apps, appsFolder)],
-      env: { ...definedOnly(process.env), ...appEnvironment(plan.apps, connections, folder.path) },
+      env: { ...definedOnly(process.env), ...appEnvironment(plan.apps, connections, folder.path), ...plan.env },
       cwd: checkout,
       logFile: join(folder.logs, `${plan.name}.log`),
       pidFile: pidFileOf(folder, plan.name),

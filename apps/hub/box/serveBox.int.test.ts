@@ -25,7 +25,8 @@ beforeAll(async () => {
   appsFolder = join(root, "apps");
   // Stand-ins of a few lines: what is tested here is the supervision alone.
   const port = "Number(process.env.HUB_PORT)";
-  const door = `const s = createServer((q, r) => r.end("ready")); await new Promise((go) => s.listen(${port}, "127.0.0.1", go));`;
+  const door = `const s = createServer((q, r) => r.end("ready")); await new Promise((go) => { s.on("error", go); s.listen(${port}, "127.0.0.1", go); });`;
+  // A second one that shares the port in earnest has nothing to do here.
   writeStandIn("edge", `${door} return { close: async () => { s.closeAllConnections(); s.close(); } };`);
   for (const name of ["commands", "projector", "placement"]) {
     writeStandIn(name, "const t = setInterval(() => {}, 1000); return { close: async () => clearInterval(t) };");
@@ -108,6 +109,23 @@ describe("a box", () => {
     const after = await stateWhen(config().dataDir, (now) => isBack(now.processes[0]) && isBack(now.servers[0]));
     expect(after.servers[0]?.address).toBe(before.servers[0]?.address);
     expect((await fetch(`${after.address}/ready`)).ok).toBe(true);
+    await box.close();
+  });
+
+  test("restarts its edges one after another, while the others serve", async () => {
+    const box = await serve(configOf("edges", { HUB_EDGES: "2", HUB_PROCESSES: "edge" }));
+    const { dataDir } = configOf("edges");
+    const before = await stateWhen(dataDir, ({ phase }) => phase === "ready");
+    expect(before.processes.map(({ name }) => name)).toEqual(["edge-1", "edge-2"]);
+    const ready: number[] = [];
+    const looking = setInterval(() => {
+      ready.push(readBoxState(dataDir)?.processes.filter(({ state }) => state === "ready").length ?? 0);
+    }, 5);
+    await box.restartEdges();
+    clearInterval(looking);
+    const after = await stateWhen(dataDir, ({ processes }) => processes.every(({ state }) => state === "ready"));
+    for (const [at, { pid }] of after.processes.entries()) expect(pid).not.toBe(before.processes[at]?.pid);
+    expect(Math.min(...ready)).toBe(1);
     await box.close();
   });
 

@@ -37,6 +37,8 @@ export interface ServingBox {
   readonly connections: Connections;
   /** Looks at the box's services again: one that was added may need the door. */
   lookAtServices(): Promise<void>;
+  /** Stops and starts the edges, one after another. */
+  restartEdges(): Promise<void>;
   /** Stops all: the apps, doors first, then the servers. */
   close(): Promise<void>;
 }
@@ -121,6 +123,11 @@ class Box implements ServingBox {
     const isThere = this.#config.processes.some(({ apps }) => apps.includes("door")) || this.#door !== undefined;
     if (!needsDoor || isThere || this.#phase === "stopping") return;
     this.#door = await this.#startMore?.(doorProcess);
+    this.#write();
+  }
+
+  async restartEdges(): Promise<void> {
+    await this.#apps?.restart("edge");
     this.#write();
   }
 

@@ -21,6 +21,13 @@ export function registerServe(program: Command, context: CommandContext): void {
           ?.lookAtServices()
           .catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
       });
+      // `hub restart` says so. One at a time.
+      let restarting: Promise<unknown> = Promise.resolve();
+      process.on("SIGUSR1", () => {
+        restarting = restarting
+          .then(() => serving?.restartEdges())
+          .catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
+      });
       const say = (message: string) => process.stderr.write(`${message}\n`);
       try {
         // Only here: the clients of all servers take a second to load, and the other commands don't need them.
