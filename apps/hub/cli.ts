@@ -27,6 +27,7 @@ const groups: Readonly<Record<string, () => Promise<RegisterCommands>>> = {
   service: async () => (await import("./commands/service.ts")).registerService,
   files: async () => (await import("./commands/files.ts")).registerFiles,
   events: async () => (await import("./commands/events.ts")).registerEvents,
+  chat: async () => (await import("./commands/chat.ts")).registerChat,
   room: async () => (await import("./commands/room.ts")).registerRoom,
   paths: async () => (await import("./commands/paths.ts")).registerPaths,
   projections: async () => (await import("./commands/projections.ts")).registerProjections,
