@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from "node:readline";
-import { connect, register, signIn } from "@connect-hub/sdk";
+import { connect, register, signIn, signOut } from "@connect-hub/sdk";
 import { WebSocket } from "ws";
 import { failureOf } from "../failure.ts";
 import { untilSignal } from "../untilSignal.ts";
@@ -74,8 +74,10 @@ export async function runChat(settings: ChatSettings): Promise<boolean> {
       if (isStopped || line.trim() === "/quit") break;
       if (line.trim() !== "") await perform(line);
     }
-    if (client.state !== "closed") await client.command("signOut", {});
-    else isSound = false;
+    if (client.state === "closed") return false;
+    // The end of a session closes its sockets, maybe before its answer.
+    client.close();
+    await signOut({ url, token });
     return isSound;
   } finally {
     release();
