@@ -5,6 +5,7 @@ import { type ChatUnderTest, chatUnderTest, type Person, type Talker } from "../
 import { type EdgeProcess, killEdgeProcesses, startEdgeProcess } from "../support/edgeProcess.ts";
 
 // Three edges on one port: the system gives each connection to one of them.
+const upTo = (s: number) => Array.from({ length: s }, (_, at) => at + 1);
 let chat: ChatUnderTest;
 let edges: EdgeProcess[];
 let url: string;
@@ -17,13 +18,20 @@ beforeAll(async () => {
     startEdgeProcess({ ...chat.box.env, HUB_NAME: name, HUB_SHARES_PORT: "1", HUB_LOG_LEVEL: "error" }, port);
   edges = await Promise.all(["edge-1", "edge-2", "edge-3"].map(start));
   url = edges[0]?.url ?? "";
+  // Which of them answers is not ours to say: all of twenty are ready only when each is.
+  const areReady = async () => {
+    const answers = await Promise.all(
+      upTo(20).map(() => fetch(`${url}/ready`, { headers: { connection: "close" } }).catch(() => undefined)),
+    );
+    expect(answers.every((answer) => answer?.ok)).toBe(true);
+  };
+  await vi.waitFor(areReady, { timeout: 15_000, interval: 50 });
 });
 afterAll(async () => {
   killEdgeProcesses();
   await chat?.close();
 });
 
-const upTo = (s: number) => Array.from({ length: s }, (_, at) => at + 1);
 const numbers = (talker: Talker, room: string) => talker.events(room).map((event) => Number.parseInt(event, 10));
 
 test("a port that others share in earnest takes every connection, and one alone is told that it is taken", async () => {
