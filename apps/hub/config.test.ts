@@ -11,6 +11,7 @@ test("without settings the box is on the loopback address and its data in the ch
     port: 7750,
     ports: { nats: 7751, postgres: 7752, valkey: 7753 },
     placementPort: 7754,
+    metricsPort: 7755,
     privateOnly: false,
     processes: [
       { name: "edge+commands", apps: ["edge", "commands"] },
@@ -22,7 +23,7 @@ test("without settings the box is on the loopback address and its data in the ch
 });
 
 test("placement's port is any free one where the edge's is", () => {
-  expect(readConfig({ HUB_PORT: "0" }).placementPort).toBe(0);
+  expect(readConfig({ HUB_PORT: "0" })).toMatchObject({ placementPort: 0, metricsPort: 0 });
   expect(readConfig({ HUB_PORT: "0", HUB_PLACEMENT_PORT: "9" }).placementPort).toBe(9);
 });
 

@@ -20,6 +20,8 @@ const schema = z.object({
   HUB_VALKEY_PORT: port.default(7753),
   /** Where placement serves the bytes that nodes have, on the loopback address; default: 7754, or a free one as HUB_PORT is. */
   HUB_PLACEMENT_PORT: port.optional(),
+  /** Where the first edge's metrics are read; default: 7755, or a free one as HUB_PORT is. */
+  HUB_METRICS_PORT: port.optional(),
   /** Servers that run already; nothing is started for these. */
   /** Several nats-servers of one cluster are separated by commas. */
   HUB_NATS_URL: text,
@@ -71,6 +73,8 @@ export interface HubConfig {
   readonly ports: { readonly nats: number; readonly postgres: number; readonly valkey: number };
   /** 0 for a free one. */
   readonly placementPort: number;
+  /** 0 for a free one. */
+  readonly metricsPort: number;
   readonly urls: {
     readonly nats: string | undefined;
     readonly postgres: string | undefined;
@@ -113,6 +117,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
     tls: absolute(tlsFilesIn(it)),
     ports: { nats: it.HUB_NATS_PORT, postgres: it.HUB_POSTGRES_PORT, valkey: it.HUB_VALKEY_PORT },
     placementPort: it.HUB_PLACEMENT_PORT ?? (it.HUB_PORT === 0 ? 0 : 7754),
+    metricsPort: it.HUB_METRICS_PORT ?? (it.HUB_PORT === 0 ? 0 : 7755),
     urls: {
       nats: it.HUB_NATS_URL,
       postgres: it.HUB_POSTGRES_URL,

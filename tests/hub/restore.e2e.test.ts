@@ -57,6 +57,7 @@ function run(box: string, args: readonly string[], killAt?: string) {
     HUB_POSTGRES_PORT: "0",
     HUB_VALKEY_PORT: "0",
     HUB_PLACEMENT_PORT: "0",
+    HUB_METRICS_PORT: "0",
     HUB_ATTEMPTS_PER_MINUTE: "100000",
   };
   const child = spawn(process.execPath, [...appArgs(["hub"]), "--data", join(root, box), ...args], {

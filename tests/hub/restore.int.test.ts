@@ -69,7 +69,7 @@ function connectionsTo({ env, databaseUrl, prefix }: FreshBox, dataDir: string):
     signingKey: join(dataDir, "signing-key"),
   } as const;
   const log = { ...nats, prefix, roomLanes: 1, laneBytes: 64 * 1024 * 1024 };
-  const doors = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", tls: null, port: 1 };
+  const doors = { valkeyUrl: "redis://127.0.0.1:1", host: "127.0.0.1", tls: null, metricsPort: null, port: 1 };
   const content = { dir: join(dataDir, "content"), bytes: null, reserveBytes: null };
   const placement = { url: "http://127.0.0.1:1", secret: "", key: join(dataDir, "ssh-key"), publicKey: "" };
   return { ...log, ...urls, ...doors, content, placement, vaultRoot: String(env.HUB_VAULT_ROOT) };

@@ -44,13 +44,15 @@ export async function endLeftoverApps(processes: readonly AppProcess[], folder: 
   await Promise.all(processes.map(({ name }) => endLeftover(pidFileOf(folder, name), "SIGTERM", 20_000)));
 }
 
-/** Free ports for the doors of the apps; throws `PortInUse` naming HUB_PORT or HUB_PLACEMENT_PORT. */
-export async function doorPorts({ host, port, placementPort }: HubConfig): Promise<DoorPorts> {
+/** Free ports for the doors of the apps; throws `PortInUse` naming HUB_PORT, HUB_PLACEMENT_PORT or HUB_METRICS_PORT. */
+export async function doorPorts({ host, port, placementPort, metricsPort }: HubConfig): Promise<DoorPorts> {
   if (port !== 0) await assertPortFree(port, "HUB_PORT", "the edge", host);
   if (placementPort !== 0) await assertPortFree(placementPort, "HUB_PLACEMENT_PORT", "placement");
+  if (metricsPort !== 0) await assertPortFree(metricsPort, "HUB_METRICS_PORT", "the metrics of the edge");
   return {
     edge: port === 0 ? await freePort() : port,
     placement: placementPort === 0 ? await freePort() : placementPort,
+    metrics: metricsPort === 0 ? await freePort() : metricsPort,
   };
 }
 
@@ -91,7 +93,8 @@ export async function startAppProcesses(options: AppProcessesOptions): Promise<A
 }
 
 function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<SupervisedProcess> {
-  const { folder, connections, appsFolder } = options;
+  const { folder, appsFolder } = options;
+  const connections = withMetricsOf(plan, options.connections);
   return superviseProcess(
     {
       name: plan.name,
@@ -109,6 +112,13 @@ function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<Super
     },
     options,
   );
+}
+
+/** Each of several edges has its metrics on a port of its own: that of `edge-2` is the next one. */
+function withMetricsOf({ name }: AppProcess, connections: Connections): Connections {
+  const [, number = "1"] = /^edge-(\d+)$/.exec(name) ?? [];
+  const { metricsPort } = connections;
+  return metricsPort === null ? connections : { ...connections, metricsPort: metricsPort + Number(number) - 1 };
 }
 
 /**

@@ -21,6 +21,7 @@ const connections: Connections = {
   host: "127.0.0.1",
   port: 7750,
   tls: null,
+  metricsPort: 7755,
   content: { dir: "/data/content", bytes: null, reserveBytes: null },
   placement: { url: "http://127.0.0.1:1", secret: "s", key: "/data/secrets/key", publicKey: "ssh-ed25519 A" },
 };

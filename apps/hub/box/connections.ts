@@ -46,6 +46,8 @@ const schemaIn = (dataDir: string) =>
     port: z.number(),
     /** The files of the edge's certificate; null: it speaks plain HTTP. */
     tls: z.object({ cert: z.string(), key: z.string() }).nullable().default(null),
+    /** Where the metrics of the first edge are read; those of the next ones follow. Null: nowhere. */
+    metricsPort: z.number().nullable().default(null),
     content: z.object({
       /** Where the bytes of files lie. */
       dir: z.string(),
@@ -73,6 +75,7 @@ type WrittenConnections = Readonly<z.input<ReturnType<typeof schemaIn>>>;
 export interface DoorPorts {
   readonly edge: number;
   readonly placement: number;
+  readonly metrics: number;
 }
 
 /** The connections of a box whose servers run. */
@@ -100,6 +103,7 @@ export function connectionsOf(
     host: config.host,
     port: ports.edge,
     tls: config.tls ?? null,
+    metricsPort: ports.metrics,
     content: {
       dir: config.content.dir ?? join(folder.path, "content"),
       bytes: config.content.bytes ?? null,
@@ -194,6 +198,8 @@ export function appEnvironment(
     HUB_VAULT_ROOT: connections.vaultRoot,
     HUB_VALKEY_URL: connections.valkeyUrl,
     ...(apps.includes("commands") && { HUB_SIGNING_KEY: connections.signingKey }),
+    ...(apps.includes("edge") &&
+      connections.metricsPort !== null && { HUB_METRICS_PORT: String(connections.metricsPort) }),
     ...contentEnvironment(apps, connections),
   };
 }
