@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build, type Plugin } from "esbuild";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/chat.ts";
-import { findChromium, openChromium } from "../support/chromium.ts";
+import { type ChromiumPage, findChromium, openChromium } from "../support/chromium.ts";
 
 let chat: ChatUnderTest;
 let edge: StartedEdge;
@@ -79,14 +79,16 @@ test("each example of docs/sdk.md prints in Node what the page says", async () =
   }
 }, 60_000);
 
-test("each example of docs/sdk.md prints in Chromium what the page says", async (context) => {
-  const program = findChromium();
-  if (program === undefined) return context.skip("no Chromium here: apt-get install chromium, or set HUB_CHROMIUM");
-  const page = await openChromium(program, edge.url);
-  try {
+describe("in Chromium", () => {
+  let page: ChromiumPage;
+  // Where there is none, it is fetched first.
+  beforeAll(async () => {
+    page = await openChromium(await findChromium(), edge.url);
+  }, 600_000);
+  afterAll(() => page?.close());
+
+  test("each example of docs/sdk.md prints what the page says", async () => {
     for (const { line, code, prints } of examples())
       expect(await page.run(await scriptOf(code, "browser")), `docs/sdk.md:${line}`).toEqual(prints);
-  } finally {
-    await page.close();
-  }
-}, 60_000);
+  }, 60_000);
+});

@@ -1,23 +1,25 @@
-import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { defaultCacheFolder } from "@connect-hub/runtime";
+import { findTestProgram, type WantedProgram } from "./testProgram.ts";
 
-const run = promisify(execFile);
+const wanted: WantedProgram = {
+  names: ["nginx"],
+  packages: ["nginx"],
+  binary: "usr/sbin/nginx",
+  versionFlag: "-v",
+  install: "apt-get install nginx-light, or brew install nginx",
+};
 
 /** A running nginx. */
 export interface Nginx {
   close(): Promise<void>;
 }
 
-/**
- * Starts nginx with what stands in `http {}`. It is the one on this machine, or the one that apt gives, unpacked beside the other servers that were
- * fetched. Throws and says how to install it when there is none.
- */
+/** Starts nginx with what stands in `http {}`. Throws and says how to install it when there is none and none can be fetched. */
 export async function startNginx(http: string): Promise<Nginx> {
-  const program = await findNginx();
+  const { path, env } = await findTestProgram(wanted);
   const folder = mkdtempSync(join(tmpdir(), "connect-hub-nginx-"));
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (one) => `${one}_temp_path ${folder}/${one};`,
@@ -27,7 +29,8 @@ export async function startNginx(http: string): Promise<Nginx> {
     `daemon off; master_process off; pid ${folder}/pid; error_log stderr error;
      events {} http { access_log off; ${temporary.join(" ")}\n${http}\n}`,
   );
-  const child = spawn(program, ["-p", folder, "-c", join(folder, "nginx.conf")], {
+  const child = spawn(path, ["-p", folder, "-c", join(folder, "nginx.conf")], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -45,32 +48,4 @@ export async function startNginx(http: string): Promise<Nginx> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function findNginx(): Promise<string> {
-  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
-  const installed = folders.map((one) => join(one, "nginx")).find((one) => existsSync(one));
-  if (installed !== undefined) return installed;
-  const folder = join(defaultCacheFolder(), "nginx");
-  const fetched = join(folder, "usr/sbin/nginx");
-  try {
-    if (!existsSync(fetched)) await fetchNginx(folder);
-    return fetched;
-  } catch (error) {
-    throw new Error("docs/proxy.md needs a real nginx to be tried. Install one: apt-get install nginx-light", {
-      cause: error,
-    });
-  }
-}
-
-async function fetchNginx(folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const download = () => run("apt-get", ["-qq", "-o", "APT::Sandbox::User=", "download", "nginx"], { cwd: folder });
-  // Lists of packages may be missing, or older than the mirror.
-  await download().catch(async () => {
-    await run("apt-get", ["-qq", "update"]);
-    await download();
-  });
-  const deb = readdirSync(folder).find((name) => name.endsWith(".deb")) ?? "";
-  await run("dpkg-deb", ["-x", join(folder, deb), folder]);
 }

@@ -1,26 +1,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
+import { findTestProgram, type TestProgram, type WantedProgram } from "../setup/testProgram.ts";
 
-const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const wanted: WantedProgram = {
+  names: ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+  packages: ["chromium-headless-shell", "chromium-common"],
+  binary: "usr/lib/chromium/chromium-headless-shell",
+  versionFlag: "--version",
+  install: "apt-get install chromium, or name one with HUB_CHROMIUM",
+};
 
-/** The Chromium of this machine: `HUB_CHROMIUM`, or the first on PATH; undefined if there is none. */
-export function findChromium(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (env.HUB_CHROMIUM !== undefined) return env.HUB_CHROMIUM;
-  const folders = (env.PATH ?? "").split(delimiter);
-  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/** `HUB_CHROMIUM`, or the Chromium of this machine, or a copy that is fetched; throws when there is none to be had. */
+export async function findChromium(): Promise<TestProgram> {
+  const named = process.env.HUB_CHROMIUM;
+  return named === undefined ? findTestProgram(wanted) : { path: named, env: {} };
 }
 
 /** A page in a real Chromium. */
@@ -31,10 +28,11 @@ export interface ChromiumPage {
 }
 
 /** Starts `program` without a window and opens `url`. */
-export async function openChromium(program: string, url: string): Promise<ChromiumPage> {
+export async function openChromium({ path, env }: TestProgram, url: string): Promise<ChromiumPage> {
   const profile = mkdtempSync(join(tmpdir(), "hub-chromium-"));
   const args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-  const browser = spawn(program, [...args, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"], {
+  const browser = spawn(path, [...args, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"], {
+    env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const gone = new Promise<void>((resolve) => browser.once("close", () => resolve()));
