@@ -4,36 +4,30 @@ import { openPool } from "@connect-hub/postgres";
 import { connect } from "@connect-hub/sdk";
 import { WebSocket } from "ws";
 import { readConnections } from "../../apps/hub/box/connections.ts";
+import type { FaultResult, FaultRun } from "../faults/faultMain.ts";
+import { randomFrom } from "../faults/random.ts";
+import { Tally } from "../faults/table.ts";
 import { forgottenFiles } from "../support/leftovers.ts";
 import { type CrashBox, startCrashBox } from "./crashBox.ts";
-import { randomFrom } from "./random.ts";
 import { check, type Kept, type Scene, type Struck, strikeDownload, strikeMove, strikeUpload } from "./strikes.ts";
-import type { Row } from "./table.ts";
 
-export interface CrashOptions {
+/** How to go about it. */
+export interface CrashOptions extends FaultRun {
   readonly rounds: number;
-  readonly seed: string;
-  readonly say: (text: string) => void;
-  /** Called with what ends everything, as soon as there is something. */
-  readonly onBox: (close: () => Promise<void>) => void;
 }
 
-/** What came of it. */
-export interface CrashResult {
-  readonly rows: readonly Row[];
-  /** Everything that is not as it must be, in words. */
-  readonly faults: readonly string[];
-}
+const columns = ["lost", "wrong"] as const;
+type CrashTally = Tally<(typeof columns)[number]>;
 
 const checkAtOnce = 4;
 
 /** Kills the edge and placement at every step of uploads, moves and downloads, in each round once at each. */
-export async function runCrash({ rounds, seed, say, onBox }: CrashOptions): Promise<CrashResult> {
+export async function runCrash({ rounds, seed, say, onBox }: CrashOptions): Promise<FaultResult> {
   say(`Starting a box of its own … (seed ${seed})`);
   const box = await startCrashBox(onBox);
   try {
     const room = await makeRoom(box);
-    const tally = new Tally();
+    const tally: CrashTally = new Tally([...uploadSteps, ...moveSteps, ...downloadSteps], columns);
     const kept: Kept[] = [];
     for (let round = 1; round <= rounds; round++) {
       const startedAt = performance.now();
@@ -41,12 +35,12 @@ export async function runCrash({ rounds, seed, say, onBox }: CrashOptions): Prom
       await Promise.all([edgeRound(scene("edge"), tally), placementRound(scene("placement"), tally)]);
       tally.faults.push(...(await forgottenFiles(temporaryFolders(box))).map((path) => `${path} was forgotten`));
       const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-      say(`  Round ${String(round).padStart(2)}: ${kept.length} files, ${tally.kills} kills, ${seconds} s`);
+      say(`  Round ${String(round).padStart(2)}: ${kept.length} files, ${killsIn(tally)} kills, ${seconds} s`);
     }
     say("Downloading every file once more …");
     await checkAll(kept, box, tally);
     tally.faults.push(...box.edge.odd, ...box.placement.odd);
-    return { rows: tally.rows(), faults: tally.faults };
+    return { rows: tally.rows, faults: tally.faults };
   } finally {
     await box.close();
   }
@@ -61,18 +55,24 @@ async function makeRoom({ box: { address }, session: { token, position } }: Cras
   }
 }
 
-async function edgeRound(scene: Scene, tally: Tally): Promise<void> {
-  for (const step of scene.random.shuffled(uploadSteps)) tally.add(step, await strikeUpload(step, scene));
+async function edgeRound(scene: Scene, tally: CrashTally): Promise<void> {
+  for (const step of scene.random.shuffled(uploadSteps)) add(tally, step, await strikeUpload(step, scene));
 }
 
 /** Downloads come last: they need something that was moved. */
-async function placementRound(scene: Scene, tally: Tally): Promise<void> {
-  for (const step of scene.random.shuffled(moveSteps)) tally.add(step, await strikeMove(step, scene));
-  for (const step of scene.random.shuffled(downloadSteps)) tally.add(step, await strikeDownload(step, scene));
+async function placementRound(scene: Scene, tally: CrashTally): Promise<void> {
+  for (const step of scene.random.shuffled(moveSteps)) add(tally, step, await strikeMove(step, scene));
+  for (const step of scene.random.shuffled(downloadSteps)) add(tally, step, await strikeDownload(step, scene));
 }
 
+function add(tally: CrashTally, step: string, { isHit, lost, wrong }: Struck): void {
+  tally.add(step, isHit ? 1 : 0, { lost, wrong });
+}
+
+const killsIn = ({ rows }: CrashTally): number => rows.reduce((sum, { hits }) => sum + hits, 0);
+
 /** Every file that was ever acknowledged is there as it was brought, and there are no others. */
-async function checkAll(kept: readonly Kept[], box: CrashBox, tally: Tally): Promise<void> {
+async function checkAll(kept: readonly Kept[], box: CrashBox, tally: CrashTally): Promise<void> {
   for (let from = 0; from < kept.length; from += checkAtOnce) {
     const { lost, wrong } = await check(kept.slice(from, from + checkAtOnce), { box });
     tally.faults.push(...lost, ...wrong);
@@ -95,34 +95,4 @@ async function recordsIn({ box: { folder } }: CrashBox): Promise<number> {
 
 function temporaryFolders({ box: { folder }, node }: CrashBox): readonly string[] {
   return [join(folder, "content/tmp"), join(node.folder, ".tmp")];
-}
-
-class Tally {
-  readonly faults: string[] = [];
-  readonly #rows = new Map<string, Row>();
-
-  constructor() {
-    for (const step of [...uploadSteps, ...moveSteps, ...downloadSteps]) {
-      this.#rows.set(step, { step, kills: 0, lost: 0, wrong: 0 });
-    }
-  }
-
-  get kills(): number {
-    return this.rows().reduce((sum, { kills }) => sum + kills, 0);
-  }
-
-  add(step: string, { isHit, lost, wrong }: Struck): void {
-    const before = this.#rows.get(step) ?? { step, kills: 0, lost: 0, wrong: 0 };
-    this.#rows.set(step, {
-      step,
-      kills: before.kills + (isHit ? 1 : 0),
-      lost: before.lost + lost.length,
-      wrong: before.wrong + wrong.length,
-    });
-    this.faults.push(...[...lost, ...wrong].map((what) => `${step}: ${what}`));
-  }
-
-  rows(): readonly Row[] {
-    return [...this.#rows.values()];
-  }
 }

@@ -5,10 +5,10 @@ import { register, type Session, signIn } from "@connect-hub/sdk";
 import { appEnvironment, readConnections } from "../../apps/hub/box/connections.ts";
 import { type Box, startBox } from "../demo/box.ts";
 import { addNode } from "../demo/nodes.ts";
-import { waitFor } from "../demo/waitFor.ts";
+import { type KeptApp, keepApp } from "../faults/keptApp.ts";
+import { inherited, startWhole, waitForEdge } from "../faults/ownBox.ts";
 import { filesIn, startBoxNodes } from "../support/boxNodes.ts";
 import type { Door } from "../support/fileDoor.ts";
-import { type KeptApp, keepApp } from "./keptApp.ts";
 
 /** A box whose edge and placement die where they are told to. */
 export interface CrashBox {
@@ -31,27 +31,16 @@ export interface CrashBox {
 /** Small, so that files are on the move all the time. */
 const budgetBytes = 16 * 1024 ** 2;
 const tickMs = 150;
-const readyMs = 30_000;
 
 /**
  * Starts the servers, `commands` and `projector` as an operator would, a node, and, in their own hands, `edge` and `placement`. `onBox`
  * is given what ends it all, before anything is started.
  */
 export async function startCrashBox(onBox: (close: () => Promise<void>) => void): Promise<CrashBox> {
-  const closers: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const one of closers.splice(0).reverse()) await one();
-  };
-  onBox(close);
-  try {
-    return { ...(await start(closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  return startWhole(onBox, start);
 }
 
-async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "close">> {
+async function start(closers: (() => Promise<unknown>)[]): Promise<Omit<CrashBox, "close">> {
   const box = await startBox((end) => closers.push(end), {
     HUB_PROCESSES: "commands,projector",
     HUB_CONTENT_BYTES: String(budgetBytes),
@@ -81,7 +70,7 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
   const edge = keep("edge");
   const placement = keep("placement");
   await Promise.all([edge.ready(), placement.ready(), addNode(box, "cellar", node)]);
-  await waitFor("the edge is ready", () => isReady(box.address), readyMs);
+  await waitForEdge(box.address);
   const person = { url: box.address, email: "crash@test.example", password: "a long enough password" };
   await register({ ...person, name: "Crash" });
   const session = await signIn(person);
@@ -97,20 +86,4 @@ async function start(closers: (() => Promise<void>)[]): Promise<Omit<CrashBox, "
     local: () =>
       new Set(filesIn(join(box.folder, "content/blobs")).map(({ name }) => name.slice(name.lastIndexOf("/") + 1))),
   };
-}
-
-async function isReady(address: string): Promise<boolean> {
-  try {
-    return (await fetch(`${address}/ready`)).ok;
-  } catch {
-    return false;
-  }
-}
-
-/** Of this process's environment what has nothing to do with a hub. */
-function inherited(): Record<string, string> {
-  const all = Object.entries(process.env);
-  return Object.fromEntries(
-    all.flatMap(([name, value]) => (value === undefined || name.startsWith("HUB_") ? [] : [[name, value]])),
-  );
 }

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadStep, MoveStep, UploadStep } from "@connect-hub/domain/content";
 import { newKey } from "../demo/newKey.ts";
+import { bytesFrom, type Random } from "../faults/random.ts";
 import { downloadSurely, uploadSurely } from "../support/fileDoor.ts";
 import type { CrashBox } from "./crashBox.ts";
-import { bytesFrom, type Random } from "./random.ts";
 
 /** A file that the hub said it has. */
 export interface Kept {

@@ -1,5 +1,5 @@
 import type { RoomEvent } from "@connect-hub/protocol";
-import type { Acknowledged } from "../demo/journal.ts";
+import type { Acknowledged } from "../../demo/journal.ts";
 
 /** What is not as people were told it would be, one text each. */
 export interface Verdict {
@@ -10,6 +10,9 @@ export interface Verdict {
   /** In history, but not where people were told, or with a hole before it. */
   readonly misordered: readonly string[];
 }
+
+/** The columns of the table. */
+export const verdictColumns = ["lost", "doubled", "misordered"] as const;
 
 /** A part of a room's history, and what people were told of it. */
 export interface RoomPart {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
+import { unhit } from "../../faults/table.ts";
 import { runSoak } from "./soak.ts";
-import { unhit } from "./table.ts";
 
 let close: (() => Promise<void>) | undefined;
 

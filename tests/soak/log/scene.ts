@@ -1,6 +1,6 @@
-import type { KeptApp } from "../crash/keptApp.ts";
-import type { Random } from "../crash/random.ts";
-import { waitFor } from "../demo/waitFor.ts";
+import { waitFor } from "../../demo/waitFor.ts";
+import type { KeptApp } from "../../faults/keptApp.ts";
+import type { Random } from "../../faults/random.ts";
 import type { CommandsProcess, SoakBox } from "./soakBox.ts";
 import type { Traffic } from "./traffic.ts";
 

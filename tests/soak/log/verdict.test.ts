@@ -1,6 +1,6 @@
 import type { RoomEvent } from "@connect-hub/protocol";
 import { expect, test } from "vitest";
-import type { Acknowledged } from "../demo/journal.ts";
+import type { Acknowledged } from "../../demo/journal.ts";
 import { type RoomPart, verdictOn } from "./verdict.ts";
 
 const at = "2026-01-01T00:00:00.000Z";

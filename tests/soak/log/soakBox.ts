@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { subjects } from "@connect-hub/domain/kernel";
 import { connectNats, listLanes } from "@connect-hub/jetstream";
-import { appEnvironment, readConnections } from "../../apps/hub/box/connections.ts";
-import { type KeptApp, keepApp } from "../crash/keptApp.ts";
-import { type Box, startBox } from "../demo/box.ts";
-import { waitFor } from "../demo/waitFor.ts";
-import { type OwnNatsCluster, startNatsCluster } from "../setup/natsCluster.ts";
-import { type NatsLine, natsLine } from "../support/natsLine.ts";
+import { appEnvironment, readConnections } from "../../../apps/hub/box/connections.ts";
+import { type Box, startBox } from "../../demo/box.ts";
+import { type KeptApp, keepApp } from "../../faults/keptApp.ts";
+import { inherited, startWhole, waitForEdge } from "../../faults/ownBox.ts";
+import { type OwnNatsCluster, startNatsCluster } from "../../setup/natsCluster.ts";
+import { type NatsLine, natsLine } from "../../support/natsLine.ts";
 
 /** One of several processes of `commands`, on a line of its own. */
 export interface CommandsProcess {
@@ -40,21 +40,10 @@ export interface SoakBox {
 
 /** Rooms are in two lanes, so that one process may lead one and another the other. */
 const roomLanes = 2;
-const readyMs = 60_000;
 
 /** Starts it on one nats-server or three. `onBox` is given what ends it all, before anything is started. */
 export async function startSoakBox(size: 1 | 3, onBox: (close: () => Promise<void>) => void): Promise<SoakBox> {
-  const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const one of closers.splice(0).reverse()) await one();
-  };
-  onBox(close);
-  try {
-    return { ...(await start(size, closers)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  return startWhole(onBox, (closers) => start(size, closers));
 }
 
 async function start(size: 1 | 3, closers: (() => Promise<unknown>)[]): Promise<Omit<SoakBox, "close">> {
@@ -99,7 +88,7 @@ async function start(size: 1 | 3, closers: (() => Promise<unknown>)[]): Promise<
   const edge = keep("edge", 1, nats.url);
   const apps = [edge, ...commands.map(({ app }) => app), ...projectors];
   await Promise.all(apps.map((app) => app.ready()));
-  await waitFor("the edge is ready", () => isReady(box.address), readyMs);
+  await waitForEdge(box.address);
   return {
     box,
     nats,
@@ -127,21 +116,4 @@ async function streamsOf({ env }: OwnNatsCluster): Promise<readonly string[]> {
   } finally {
     await link.close();
   }
-}
-
-/** Whether the edge lets people in. */
-async function isReady(address: string): Promise<boolean> {
-  try {
-    return (await fetch(`${address}/ready`)).ok;
-  } catch {
-    return false;
-  }
-}
-
-/** Of this process's environment what has nothing to do with a hub. */
-function inherited(): Record<string, string> {
-  const all = Object.entries(process.env);
-  return Object.fromEntries(
-    all.flatMap(([name, value]) => (value === undefined || name.startsWith("HUB_") ? [] : [[name, value]])),
-  );
 }

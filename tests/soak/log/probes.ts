@@ -1,5 +1,5 @@
 import type { Session } from "@connect-hub/sdk";
-import { askPage } from "./historyReader.ts";
+import { askPage } from "../../support/historyReader.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Two who ask all the time, whatever is broken: a member, and somebody who must never get in. */

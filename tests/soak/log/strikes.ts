@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { pause } from "@connect-hub/domain/kernel";
 import { register } from "@connect-hub/sdk";
-import { newKey } from "../demo/newKey.ts";
-import { waitFor } from "../demo/waitFor.ts";
-import { surely, uploadSurely } from "../support/fileDoor.ts";
+import { newKey } from "../../demo/newKey.ts";
+import { waitFor } from "../../demo/waitFor.ts";
+import { killSupervised } from "../../faults/ownBox.ts";
+import { surely, uploadSurely } from "../../support/fileDoor.ts";
 import { saveLog } from "./olderLog.ts";
 import { killApp, leaderOf, type Scene, waitForAnother } from "./scene.ts";
 
@@ -95,7 +94,10 @@ export const strikes: { readonly [name: string]: Strike } = {
     return true;
   },
 
-  "kill Postgres": ({ soak }) => killSupervised(soak.box.folder, "postgres"),
+  async "kill Postgres"({ soak }) {
+    await killSupervised(soak.box.folder, "postgres");
+    return true;
+  },
 
   async "kill the leader of a lane's stream"({ soak: { nats, streams }, random }) {
     const stream = random.pick(streams);
@@ -156,22 +158,6 @@ async function writeToAllLanes(url: string, scene: Scene): Promise<void> {
   const upload = { room, name: "a.txt", type: "text/plain", key: newKey() };
   await uploadSurely({ address: url, token: person?.session.token ?? "" }, upload, new Uint8Array(1), backMs);
   for (const each of traffic.rooms) await person?.say("postMessage", { room: each, text: `more ${email}` });
-}
-
-/** Kills a process of the box's supervisor and waits until it runs again. */
-async function killSupervised(folder: string, name: string): Promise<boolean> {
-  const pid = () => Number(readFileSync(join(folder, `run/${name}.pid`), "utf8").split("\n")[0]);
-  const before = pid();
-  process.kill(before, "SIGKILL");
-  const isBack = () => {
-    try {
-      return pid() !== before;
-    } catch {
-      return false;
-    }
-  };
-  await waitFor(`${name} runs again`, isBack, backMs, 50);
-  return true;
 }
 
 /** How long a step may take to be come by before something is done for it, and at most. */

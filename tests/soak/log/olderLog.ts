@@ -1,5 +1,5 @@
 import { cpSync, renameSync, rmSync } from "node:fs";
-import type { OwnNatsCluster } from "../setup/natsCluster.ts";
+import type { OwnNatsCluster } from "../../setup/natsCluster.ts";
 
 /** What NATS had on the disk at one instant. */
 export interface SavedLog {

@@ -1,8 +1,8 @@
 import type { CommandInput } from "@connect-hub/domain/values";
-import type { Acknowledged, Journal } from "../demo/journal.ts";
-import { newKey } from "../demo/newKey.ts";
-import { gather, type Person } from "../demo/people.ts";
-import { uploadSurely } from "../support/fileDoor.ts";
+import type { Acknowledged, Journal } from "../../demo/journal.ts";
+import { newKey } from "../../demo/newKey.ts";
+import { gather, type Person } from "../../demo/people.ts";
+import { uploadSurely } from "../../support/fileDoor.ts";
 
 /** People who write in some rooms without end. */
 export interface Traffic {

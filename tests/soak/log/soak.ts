@@ -2,23 +2,25 @@ import { appendSteps, reactSteps } from "@connect-hub/domain/kernel";
 import { mergeTokens } from "@connect-hub/domain/values";
 import { projectSteps, rebuildSteps } from "@connect-hub/projections";
 import { register, type Session, signIn } from "@connect-hub/sdk";
-import { type Random, randomFrom } from "../crash/random.ts";
-import { openJournal, readJournal } from "../demo/journal.ts";
-import { judge, type Record, type RoomHistory } from "../demo/judge.ts";
-import { openRecorded } from "../demo/people.ts";
-import { breakTables } from "../demo/sabotage.ts";
-import { waitFor } from "../demo/waitFor.ts";
-import { readHistory } from "./historyReader.ts";
+import { openJournal, readJournal } from "../../demo/journal.ts";
+import { judge, type Record, type RoomHistory } from "../../demo/judge.ts";
+import { openRecorded } from "../../demo/people.ts";
+import { breakTables } from "../../demo/sabotage.ts";
+import { waitFor } from "../../demo/waitFor.ts";
+import { deal } from "../../faults/deal.ts";
+import type { FaultResult, FaultRun } from "../../faults/faultMain.ts";
+import { type Random, randomFrom } from "../../faults/random.ts";
+import { Tally } from "../../faults/table.ts";
+import { readHistory } from "../../support/historyReader.ts";
 import { type Probes, startProbes } from "./probes.ts";
 import { killApp, type Scene, waitForAnswers } from "./scene.ts";
 import { type SoakBox, startSoakBox } from "./soakBox.ts";
 import { type Strike, strikeAt, strikes } from "./strikes.ts";
-import { type Row, Tally } from "./table.ts";
 import { startTraffic, type Traffic } from "./traffic.ts";
-import { type Verdict, verdictOn } from "./verdict.ts";
+import { type Verdict, verdictColumns, verdictOn } from "./verdict.ts";
 
 /** How to go about it. */
-export interface SoakOptions {
+export interface SoakOptions extends FaultRun {
   readonly rounds: number;
   /** So many strikes a round, dealt by the seed: none comes again before all others came. */
   readonly most: number;
@@ -26,26 +28,15 @@ export interface SoakOptions {
   readonly isQuick?: boolean;
   /** Only strikes whose name has this in it. */
   readonly only?: string;
-  readonly seed: string;
   /** How many nats-servers. */
   readonly nats: 1 | 3;
   /** What is done behind the system's back at the end, to see that it is noticed. */
   readonly sabotage?: SoakSabotage;
-  readonly say: (text: string) => void;
-  /** Called with what ends everything, as soon as there is something. */
-  readonly onBox: (close: () => Promise<void>) => void;
 }
 
 /** What `--break` may do: what a faulty system could have done by itself, or leave one place out. */
 export const soakSabotages = ["lose", "double", "reorder", "corrupt", "miss"] as const;
 export type SoakSabotage = (typeof soakSabotages)[number];
-
-/** What came of it. */
-export interface SoakResult {
-  readonly rows: readonly Row[];
-  /** Everything that is not as it must be, in words. */
-  readonly faults: readonly string[];
-}
 
 /** Everything that can be done to the box, by its name in the table. */
 const places: ReadonlyMap<string, Strike> = new Map([
@@ -56,7 +47,7 @@ const places: ReadonlyMap<string, Strike> = new Map([
 ]);
 
 /** Strikes at every place in each round while people write, and holds after each strike what is there against what they were told. */
-export async function runSoak(options: SoakOptions): Promise<SoakResult> {
+export async function runSoak(options: SoakOptions): Promise<FaultResult> {
   const { rounds, seed, nats, say, onBox } = options;
   say(`Starting a box of its own on ${nats} nats-server${nats === 1 ? "" : "s"} … (seed ${seed})`);
   const soak = await startSoakBox(nats, onBox);
@@ -64,9 +55,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   try {
     const traffic = await startTraffic({ address: soak.box.address, journal });
     const probes = startProbes(soak.box.address, traffic, await enterOutsider(soak.box.address));
-    const dealt = deal(options);
+    const dealt = deal(possible(options), { rounds, most: options.most, random: randomFrom(`${seed}/order`) });
     // Of a short run only what it will do can be asked to be hit.
-    const run = { soak, traffic, tally: new Tally([...new Set(dealt.flat())].sort()), seen: new Seen() };
+    const run = {
+      soak,
+      traffic,
+      tally: new Tally([...new Set(dealt.flat())].sort(), verdictColumns),
+      seen: new Seen(),
+    };
     for (let round = 1; round <= rounds; round++) {
       const random = randomFrom(`${seed}/${round}`);
       const startedAt = performance.now();
@@ -88,26 +84,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 interface Run {
   readonly soak: SoakBox;
   readonly traffic: Traffic;
-  readonly tally: Tally;
+  readonly tally: Tally<keyof Verdict>;
   readonly seen: Seen;
 }
 
-/** The strikes of each round. */
-function deal({ rounds, most, isQuick = false, only = "", seed }: SoakOptions): readonly (readonly string[])[] {
+/** The places that a run may strike at. */
+function possible({ isQuick = false, only = "" }: SoakOptions): readonly string[] {
   const isLong = (name: string) => /^rebuild\.|halted|older log/.test(name);
-  const possible = [...places.keys()].filter((name) => name.includes(only) && !(isQuick && isLong(name)));
-  const random = randomFrom(`${seed}/order`);
-  const perRound = Math.min(most, possible.length);
-  let deck: readonly string[] = [];
-  return Array.from({ length: rounds }, () => {
-    if (deck.length < perRound) {
-      const rest = new Set(deck);
-      deck = [...deck, ...random.shuffled(possible.filter((name) => !rest.has(name))), ...rest];
-    }
-    const round = deck.slice(0, perRound);
-    deck = deck.slice(perRound);
-    return [...new Set(round)];
-  });
+  return [...places.keys()].filter((name) => name.includes(only) && !(isQuick && isLong(name)));
 }
 
 async function strike(name: string, scene: Scene): Promise<boolean> {
@@ -124,7 +108,7 @@ async function strikeRound(names: readonly string[], random: Random, run: Run, o
     const isHit = await strike(name, scene).catch((error) => void tally.faults.push(`${name}: ${error}`));
     await waitForAnswers(scene);
     await traffic.rest();
-    tally.add(name, isHit === true, await seen.check(soak.box.address, traffic));
+    tally.add(name, isHit === true ? 1 : 0, await seen.check(soak.box.address, traffic));
     say(`    ${name}${isHit ? "" : ": NOT HIT"}, ${secondsSince(startedAt)} s`);
   }
 }
@@ -136,7 +120,7 @@ async function sabotage(kind: Exclude<SoakSabotage, "miss">, { soak, traffic, ta
   await soak.box.hub("wait-caught-up");
   await breakTables(soak.box, kind, traffic.rooms[0] ?? "");
   await killApp(soak.edge);
-  tally.add(`break: ${kind}`, true, await seen.check(soak.box.address, traffic));
+  tally.add(`break: ${kind}`, 1, await seen.check(soak.box.address, traffic));
 }
 
 /** Nothing lags, and the tables are what the log says. */
@@ -193,7 +177,7 @@ const resumeMs = 20_000;
 const sampleSize = 40;
 
 /** Commands from all times, with their keys: the answer is the first one. */
-async function sendAllAgain({ people, acknowledged }: Traffic, { faults }: Tally): Promise<void> {
+async function sendAllAgain({ people, acknowledged }: Traffic, { faults }: Run["tally"]): Promise<void> {
   const each = Math.max(1, Math.floor(acknowledged.length / sampleSize));
   for (const { by, method, data, key, room, s } of acknowledged.filter((_, index) => index % each === 0)) {
     const client = people.find(({ session }) => session.user === by)?.client;
