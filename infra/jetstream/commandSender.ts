@@ -33,17 +33,24 @@ export interface CommandSenderOptions {
   readonly onBug?: (error: unknown) => void;
   /** How long after a command's deadline its answer is still waited for. 500 if left out. */
   readonly graceMs?: number;
+  /** The clock by which commands have their deadlines; this machine's if left out. */
+  readonly now?: () => number;
 }
 
 interface Waiting {
   readonly subject: string;
+  readonly command: Command;
   /** The number of the message that it went out with; 0 before. */
   message: number;
   readonly giveUpAt: number;
+  /** When it goes out once more; infinity when it has. */
+  againAt: number;
   readonly answer: (reply: CommandReply) => void;
 }
 
 const sweepMs = 100;
+/** After so long without an answer a command goes out once more: it, or its answer, may have been lost. Its key keeps it from being done twice. */
+const againMs = 2_000;
 const unavailable: CommandReply = { refused: { code: "Unavailable" } };
 const laneMoved: CommandReply = { refused: { code: "LaneMoved" } };
 const deadlinePassed: CommandReply = { refused: { code: "DeadlinePassed" } };
@@ -65,11 +72,13 @@ class NatsCommandSender implements CommandSender {
   readonly #subscription: Subscription;
   readonly #stopListening: () => void;
   #sweeping: NodeJS.Timeout | undefined;
+  readonly #now: () => number;
   readonly #gather = perTurn<Numbered<Command>>((subject, commands) => this.#trySendAll(subject, commands));
 
   constructor(link: NatsLink, options: CommandSenderOptions) {
     this.#link = link;
     this.#options = options;
+    this.#now = options.now ?? Date.now;
     this.#inbox = link.newInbox();
     const receive = guarded((message: Msg) => this.#receive(message));
     this.#subscription = link.nc.subscribe(`${this.#inbox}.*`, {
@@ -90,8 +99,9 @@ class NatsCommandSender implements CommandSender {
     this.#gather(subject, [c, command]);
     this.#sweeping ??= setInterval(() => this.#sweep(), sweepMs);
     const giveUpAt = command.deadlineAt + (this.#options.graceMs ?? 500);
+    const againAt = this.#now() + againMs;
     return new Promise((answer) => {
-      this.#waiting.set(c, { subject, message: 0, giveUpAt, answer });
+      this.#waiting.set(c, { subject, command, message: 0, giveUpAt, againAt, answer });
     });
   }
 
@@ -132,6 +142,12 @@ class NatsCommandSender implements CommandSender {
     }
   }
 
+  /** For the same inbox, by which the writer sees that it has it already. */
+  #sendAgain(c: number, { subject, command, message }: Waiting): void {
+    for (const { bytes } of packCommands([[c, command]]))
+      this.#link.nc.publish(subject, bytes, { reply: `${this.#inbox}.${message}` });
+  }
+
   #receive(message: Msg): void {
     if (message.data.length === 0 && message.headers?.code === 503) {
       const number = Number(message.subject.slice(this.#inbox.length + 1));
@@ -153,8 +169,14 @@ class NatsCommandSender implements CommandSender {
   }
 
   #sweep(): void {
-    const now = Date.now();
-    for (const [c, { giveUpAt }] of this.#waiting) if (now >= giveUpAt) this.#settle(c, deadlinePassed);
+    const now = this.#now();
+    for (const [c, waiting] of this.#waiting) {
+      if (now >= waiting.giveUpAt) this.#settle(c, deadlinePassed);
+      else if (now >= waiting.againAt) {
+        waiting.againAt = Number.POSITIVE_INFINITY;
+        if (waiting.message > 0 && this.#link.connected) this.#sendAgain(c, waiting);
+      }
+    }
     if (this.#waiting.size > 0) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Command, CommandReply } from "@connect-hub/domain/kernel";
+import { type Command, type CommandReply, packCommands, unpackReplies } from "@connect-hub/domain/kernel";
 import { afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import { type CommandSender, commandSender } from "./commandSender.ts";
 import { connectNats, type NatsLink } from "./connectNats.ts";
@@ -73,6 +73,26 @@ test("a turn's commands that are too long for one message go out as several, in 
   await Promise.all(texts.map((text) => sender.send(subject, command(text))));
   expect(order).toEqual(texts.map((text) => text.slice(0, 9)));
   expect(await outward()).toBe(3);
+});
+
+test("a command that comes again before it is answered is taken once; one that was answered is taken anew", async () => {
+  const open: ((reply: CommandReply) => void)[] = [];
+  await serve((_, answer) => void open.push(answer));
+  const inbox = edge.newInbox();
+  const answers: unknown[] = [];
+  edge.nc.subscribe(inbox, { callback: (_, { data }) => void answers.push(...unpackReplies(data).items) });
+  const send = async () => {
+    for (const { bytes } of packCommands([[7, command("one")]])) edge.nc.publish(subject, bytes, { reply: inbox });
+    await edge.nc.flush();
+    await writer.nc.flush();
+  };
+  await send();
+  await send();
+  expect(open).toHaveLength(1);
+  open[0]?.(ok("one"));
+  await vi.waitFor(() => expect(answers).toEqual([[7, ok("one")]]));
+  await send();
+  expect(open).toHaveLength(2);
 });
 
 test("answers find their commands in whatever order they come", async () => {

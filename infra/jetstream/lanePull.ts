@@ -35,7 +35,16 @@ export async function openLanePull(
     num_replicas: 1,
   });
   const remove = () => void manager.consumers.delete(stream, consumer).catch(() => undefined);
-  return new LanePull(link, `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, signal, remove);
+  return new LanePull(link, { nextSubject: `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, from, signal, remove });
+}
+
+interface LanePullOptions {
+  readonly nextSubject: string;
+  /** The first commit that is to come. */
+  readonly from: number;
+  readonly signal: AbortSignal;
+  /** Removes the consumer. */
+  remove(): void;
 }
 
 /**
@@ -46,7 +55,9 @@ export class LanePull {
   #arrived: StoredCommit[] = [];
   #onTheWay = 0;
   #isOver = false;
-  #heardAt = Date.now();
+  #heardAt = performance.now();
+  /** The last commit that came. */
+  #lastN: number;
   #wake: () => void = () => undefined;
   readonly #link: NatsLink;
   readonly #nextSubject: string;
@@ -54,9 +65,10 @@ export class LanePull {
   readonly #subscription: Subscription;
   readonly #cleanups: (() => void)[];
 
-  constructor(link: NatsLink, nextSubject: string, signal: AbortSignal, removeConsumer: () => void) {
+  constructor(link: NatsLink, { nextSubject, from, signal, remove }: LanePullOptions) {
     this.#link = link;
     this.#nextSubject = nextSubject;
+    this.#lastN = from - 1;
     this.#inbox = link.newInbox();
     this.#subscription = link.nc.subscribe(this.#inbox, {
       callback: (error, message) => (error === null ? this.#receive(message) : this.#end()),
@@ -70,7 +82,7 @@ export class LanePull {
       () => signal.removeEventListener("abort", end),
       () => clearInterval(watch),
       () => this.#subscription.unsubscribe(),
-      removeConsumer,
+      remove,
     ];
     if (signal.aborted || !link.connected) end();
     this.#request();
@@ -104,26 +116,31 @@ export class LanePull {
     if (this.#isOver || this.#onTheWay + this.#arrived.length > batchCommits / 2) return;
     const batch = batchCommits - this.#onTheWay;
     this.#onTheWay += batch;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     const body = { batch, max_bytes: batchBytes, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
     this.#link.nc.publish(this.#nextSubject, JSON.stringify(body), { reply: this.#inbox });
   }
 
   #receive(message: Msg): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     const n = streamSequence(message.reply);
     if (n === undefined) {
       this.#status(message);
       return;
     }
     this.#onTheWay -= 1;
+    this.#lastN = n;
     this.#arrived.push({ n, bytes: message.data });
     if (this.#arrived.length === 1) this.#wake();
   }
 
   /** The server's word on a request: a heartbeat, its end with what it left undelivered, or the end of the consumer. */
   #status(message: Msg): void {
-    if (message.headers?.code === 100) return;
+    if (message.headers?.code === 100) {
+      // It tells what it delivered last: that may have been lost, with nothing after it to show the hole.
+      if (Number(message.headers.get("Nats-Last-Stream")) > this.#lastN) this.#end();
+      return;
+    }
     const left = message.headers?.get("Nats-Pending-Messages") ?? "";
     if (left === "") {
       this.#end();
@@ -134,7 +151,7 @@ export class LanePull {
   }
 
   #checkAlive(): void {
-    if (this.#onTheWay > 0 && Date.now() - this.#heardAt > 2 * heartbeatMs) this.#end();
+    if (this.#onTheWay > 0 && performance.now() - this.#heardAt > 2 * heartbeatMs) this.#end();
   }
 }
 

@@ -30,6 +30,8 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
     for (const { bytes } of packReplies(replies)) link.nc.publish(inbox, bytes);
     // The answers of a commit come at once, and its frames with them: so all of it is one write to the socket.
   }, queueMicrotask);
+  /** The commands that are not answered yet, by inbox and number: who waits long sends once more. */
+  const open = new Set<string>();
   const handle = guarded((message: Msg) => {
     const inbox = message.reply ?? "";
     const { items, malformed } = unpackCommands(message.data);
@@ -39,8 +41,16 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
       options.onMalformed(`a message on ${message.subject} that wants its answer on "${inbox}", which is no inbox`);
       return;
     }
-    for (const [c, command] of items)
-      options.onCommand(command, (answer) => reply(inbox, [c, answer]), message.subject);
+    for (const [c, command] of items) {
+      const name = `${inbox} ${c}`;
+      if (open.has(name)) continue;
+      open.add(name);
+      const answer = (given: CommandReply): void => {
+        open.delete(name);
+        reply(inbox, [c, given]);
+      };
+      options.onCommand(command, answer, message.subject);
+    }
   });
   const subscription = link.nc.subscribe(options.subject, {
     callback: (error, message) => {

@@ -1,7 +1,26 @@
 import { connect, createServer, type Socket } from "node:net";
 import { NatsMessages } from "./natsMessages.ts";
 
-/** A TCP line between one client and NATS that knows what the client publishes. */
+/** Messages that are to be lost on their way. */
+export interface Loss {
+  /** On subjects that begin so. */
+  readonly subject?: string;
+  /** Or the answers to what the client publishes on subjects that begin so. */
+  readonly answersTo?: string;
+  /** To the server (`up`) or from it (`down`); `up` if left out, for answers `down`. */
+  readonly way?: "up" | "down";
+  /** So many of them; all if left out. */
+  readonly atMost?: number;
+}
+
+/** A loss that happens until it is ended. */
+export interface RunningLoss {
+  /** How many messages were lost so. */
+  readonly count: number;
+  end(): void;
+}
+
+/** A TCP line between one client and NATS that knows what goes over it. */
 export interface NatsLine {
   /** Where the client finds the server. */
   readonly url: string;
@@ -11,11 +30,18 @@ export interface NatsLine {
   hold(): void;
   /** What was held goes on its way, even when the client has given its connection up meanwhile. */
   release(): void;
-  /** From now on messages on subjects that begin so are lost, all else gets through; undefined ends it. */
-  lose(prefix: string | undefined): void;
-  /** How many messages were lost so. */
-  readonly lost: number;
+  /** From now on these messages are lost, beside those of other losses; all else gets through. */
+  lose(loss: Loss): RunningLoss;
   close(): Promise<void>;
+}
+
+interface OwnLoss {
+  readonly way: "up" | "down";
+  readonly atMost: number | undefined;
+  count: number;
+  fits(subject: string): boolean;
+  /** The client published on a subject and wants the answer in this inbox. */
+  sawAsked(subject: string, inbox: string): void;
 }
 
 /** One connection: what is on its way to the server and back. */
@@ -32,9 +58,18 @@ export async function natsLine(urls: string): Promise<NatsLine> {
   const pairs = new Set<Pair>();
   const published = new Map<string, number>();
   let isHeld = false;
-  let losing: string | undefined;
-  let lost = 0;
+  const losses = new Set<OwnLoss>();
   let turn = 0;
+
+  function isLost(way: "up" | "down", subject: string | undefined): boolean {
+    if (subject === undefined) return false;
+    for (const loss of losses) {
+      if (loss.way !== way || loss.count === loss.atMost || !loss.fits(subject)) continue;
+      loss.count += 1;
+      return true;
+    }
+    return false;
+  }
 
   const listener = createServer((client) => {
     client.on("error", () => undefined);
@@ -44,14 +79,16 @@ export async function natsLine(urls: string): Promise<NatsLine> {
     const server = connect({ port: Number(target.port), host: target.hostname, noDelay: true });
     const pair: Pair = { client, server, up: [], down: [] };
     pairs.add(pair);
-    const messages = new NatsMessages((bytes, subject) => {
+    const messages = new NatsMessages((bytes, subject, reply) => {
       if (subject !== undefined) published.set(subject, Date.now());
-      if (losing !== undefined && subject?.startsWith(losing)) lost += 1;
-      else if (isHeld) pair.up.push(bytes);
+      if (subject !== undefined && reply !== undefined) for (const loss of losses) loss.sawAsked(subject, reply);
+      if (isLost("up", subject)) return;
+      if (isHeld) pair.up.push(bytes);
       else server.write(bytes);
     });
     client.on("data", (chunk) => messages.push(chunk));
-    const answers = new NatsMessages((bytes) => {
+    const answers = new NatsMessages((bytes, subject) => {
+      if (isLost("down", subject)) return;
       const told = withoutOthers(bytes);
       if (isHeld) pair.down.push(told);
       else client.write(told);
@@ -86,11 +123,24 @@ export async function natsLine(urls: string): Promise<NatsLine> {
         if (client.destroyed) server.end();
       }
     },
-    lose(prefix) {
-      losing = prefix;
-    },
-    get lost() {
-      return lost;
+    lose({ subject = "", answersTo, way = answersTo === undefined ? "up" : "down", atMost }) {
+      const inboxes = new Set<string>();
+      const loss: OwnLoss = {
+        way,
+        atMost,
+        count: 0,
+        fits: (on) => (answersTo === undefined ? on.startsWith(subject) : inboxes.has(on)),
+        sawAsked(on, inbox) {
+          if (answersTo !== undefined && on.startsWith(answersTo)) inboxes.add(inbox);
+        },
+      };
+      losses.add(loss);
+      return {
+        get count() {
+          return loss.count;
+        },
+        end: () => void losses.delete(loss),
+      };
     },
     close() {
       for (const { client, server } of pairs) {

@@ -1,13 +1,22 @@
 const lineEnd = "\r\n";
 
-const withPayload = ["PUB", "HPUB", "MSG", "HMSG"];
+/** How many words the line of each kind with a payload has when no answer is wanted; else there is one more, before the sizes. */
+const withPayload: { readonly [kind: string]: { readonly words: number; readonly sizes: number } } = {
+  PUB: { words: 3, sizes: 1 },
+  HPUB: { words: 4, sizes: 2 },
+  MSG: { words: 4, sizes: 1 },
+  HMSG: { words: 5, sizes: 2 },
+};
 
-/** Cuts what goes between a client and NATS, one way, into whole protocol messages, and names the subject of those that have one. */
+/** Hears of a whole protocol message; of its subject, and of where it wants its answer, if it has those. */
+type OnMessage = (bytes: Buffer, subject: string | undefined, reply: string | undefined) => void;
+
+/** Cuts what goes between a client and NATS, one way, into whole protocol messages. */
 export class NatsMessages {
-  readonly #onMessage: (bytes: Buffer, subject: string | undefined) => void;
+  readonly #onMessage: OnMessage;
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(onMessage: (bytes: Buffer, subject: string | undefined) => void) {
+  constructor(onMessage: OnMessage) {
     this.#onMessage = onMessage;
   }
 
@@ -18,13 +27,14 @@ export class NatsMessages {
       const lineLength = this.#rest.indexOf(lineEnd);
       if (lineLength === -1) return;
       const words = this.#rest.toString("latin1", 0, lineLength).split(" ");
-      const isPublish = withPayload.includes(words[0] ?? "");
+      const kind = withPayload[words[0] ?? ""];
       // The last word of these is the size of what follows, headers included.
-      const length = lineLength + lineEnd.length + (isPublish ? Number(words.at(-1)) + lineEnd.length : 0);
+      const length = lineLength + lineEnd.length + (kind ? Number(words.at(-1)) + lineEnd.length : 0);
       if (this.#rest.byteLength < length) return;
       const bytes = this.#rest.subarray(0, length);
       this.#rest = this.#rest.subarray(length);
-      this.#onMessage(bytes, isPublish ? words[1] : undefined);
+      const reply = kind && words.length > kind.words ? words.at(-1 - kind.sizes) : undefined;
+      this.#onMessage(bytes, kind && words[1], reply);
     }
   }
 }

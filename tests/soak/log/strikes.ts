@@ -4,6 +4,7 @@ import { newKey } from "../../demo/newKey.ts";
 import { waitFor } from "../../demo/waitFor.ts";
 import { killSupervised } from "../../faults/ownBox.ts";
 import { surely, uploadSurely } from "../../support/fileDoor.ts";
+import type { RunningLoss } from "../../support/natsLine.ts";
 import { saveLog } from "./olderLog.ts";
 import { killApp, leaderOf, type Scene, waitForAnother } from "./scene.ts";
 
@@ -62,14 +63,15 @@ export const strikes: { readonly [name: string]: Strike } = {
     const lane = scene.random.pick(["rooms.0", "rooms.1"]) ?? "rooms.0";
     const leader = await leaderOf(scene, lane);
     process.kill(leader.app.pid, "SIGSTOP");
+    let appends: RunningLoss | undefined;
     try {
       await waitForAnother(scene, lane, leader);
-      leader.line.lose("log.");
+      appends = leader.line.lose({ subject: "log." });
     } finally {
       process.kill(leader.app.pid, "SIGCONT");
     }
     await pause(2_000);
-    leader.line.lose(undefined);
+    appends.end();
     return true;
   },
 
