@@ -77,7 +77,7 @@ const errorTable = {
     code: 109,
     http: 429,
     retry: true,
-    meaning: "Too many registrations or sign-ins from here; `afterMs` says when to come back.",
+    meaning: "Too many of these by this person, or from this address; `afterMs` says when to come back.",
   },
   NotFound: { code: 110, http: 404, retry: false, meaning: "No such path, or not with this HTTP method." },
   ShuttingDown: {

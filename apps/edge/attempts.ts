@@ -1,15 +1,14 @@
 import type { Budget, Valkey } from "@connect-hub/valkey";
 import { Refused } from "./refusals.ts";
 
-/** Limits how often is tried what could be used to guess. All throw `Refused`: `TooManyAttempts`, `Unavailable`. */
+/** Limits how often is tried what could be used to guess a password; not at all while that can't be counted. All throw `Refused`: `TooManyAttempts`, `Unavailable`. */
 export interface Attempts {
   admitAttempt(kind: "register" | "signIn", ip: string, email: string): Promise<void>;
   /** Guessing the password of `user` by closing the account counts as signing in does. */
   admitClosing(ip: string, user: string): Promise<void>;
-  admitSearch(user: string): Promise<void>;
 }
 
-/** `perMinute`: tries from one address, and searches of one person; for one e-mail address, or account to close, a tenth of it. */
+/** `perMinute`: tries from one address; for one e-mail address, or account to close, a tenth of it. */
 export function attempts(
   valkey: Pick<Valkey, "budget">,
   options: { readonly prefix: string; readonly perMinute: number; readonly hash: (email: string) => string },
@@ -22,7 +21,6 @@ export function attempts(
   };
   const byEmail = budget("sign-in-email", options.perMinute / 10);
   const byUser = budget("close-account-user", options.perMinute / 10);
-  const bySearcher = budget("search", options.perMinute);
   return {
     async admitAttempt(kind, ip, email) {
       await admit(byAddress[kind], ip);
@@ -32,7 +30,6 @@ export function attempts(
       await admit(byAddress.signIn, ip);
       await admit(byUser, user);
     },
-    admitSearch: (user) => admit(bySearcher, user),
   };
 }
 

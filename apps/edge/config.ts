@@ -27,6 +27,9 @@ const schema = z.object({
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  /** Commands and queries of one person, and of one address, in the long run; ten times as many at once. */
+  HUB_REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
+  HUB_ADDRESS_REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(5_000),
   /** Where the metrics are read; nowhere if left out. */
   HUB_METRICS_HOST: z.string().default("127.0.0.1"),
   HUB_METRICS_PORT: z.coerce.number().int().min(1).max(65_535).optional(),

@@ -93,7 +93,7 @@ async function command(
   request: HttpRequest,
   sources: HttpSources,
 ): Promise<HttpResponse> {
-  return asked(request, sources, (who) => {
+  return asked(method, request, sources, (who) => {
     if (!isSocketCommand(method)) throw new Refused("UnknownMethod", method);
     const after = positionOf(request);
     return send({ method, data, key: keyOf(request), who, after, ...senderOf(request) }, sources);
@@ -106,18 +106,29 @@ async function query(
   request: HttpRequest,
   sources: HttpSources,
 ): Promise<HttpResponse> {
-  return asked(request, sources, async (who) =>
+  return asked(name, request, sources, async (who) =>
     json(200, await answerQuery({ name, data, after: positionOf(request), who }, sources)),
   );
 }
 
+/** Who asks for `name`, within the budgets of their address and their own. Throws `Refused` and as `whoHas`. */
+async function whoAsks(name: string, request: HttpRequest, { budgets, lanes }: HttpSources): Promise<Who> {
+  const token = tokenOf(request);
+  // First, since it is not known yet whether the token is one.
+  budgets.admitAddress(request.remoteAddress);
+  const who = await whoHas(token, lanes);
+  budgets.admitRequest(who.user, name);
+  return who;
+}
+
 /** What `answer` comes to for the session of the request, of which only so many are under way. */
 async function asked(
+  name: string,
   request: HttpRequest,
   sources: HttpSources,
   answer: (who: Who) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
-  const who = await whoHas(tokenOf(request), sources.lanes);
+  const who = await whoAsks(name, request, sources);
   const done = sources.asking.take(who.session);
   try {
     return await answer(who);
@@ -127,13 +138,13 @@ async function asked(
 }
 
 async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
-  const who = await whoHas(tokenOf(request), sources.lanes);
+  const who = await whoAsks("claimFile", request, sources);
   const reply = await uploadFile(request, { key: keyOf(request), who, ...senderOf(request) }, sources);
   return json(201, answerOf(reply));
 }
 
 async function download(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
-  const who = await whoHas(tokenOf(request), sources.lanes);
+  const who = await whoAsks("readFile", request, sources);
   await sources.lanes.waitFor(positionOf(request));
   const row = await readableFile(file, who.user, sources.lanes);
   const done = sources.downloads.take(who.user);

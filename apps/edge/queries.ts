@@ -25,8 +25,6 @@ export interface QuerySources extends RoomSources {
   readonly readAboutRoom: ReadAboutRoom;
   /** Ids of a room's members that come after `after`, in order, as the read tables have them. */
   memberIdsOf(room: string, after: string | undefined, limit: number): Promise<readonly string[]>;
-  /** Throws `Refused` (`TooManyAttempts`) when `user` looks for people too often. */
-  admitSearch(user: string): Promise<void>;
 }
 
 /** An answer, and a token of what it rests on. */
@@ -128,8 +126,7 @@ const answers: Answerers = {
     return { answer: { people, ...(parked.length > 0 && { parked }) }, from: [lanes.accounts] };
   },
 
-  async findPerson({ email }, user, { lanes, hashes, admitSearch }) {
-    await admitSearch(user);
+  async findPerson({ email }, _, { lanes, hashes }) {
     const { view } = lanes.accounts;
     const ref = factRef("emails", emailHashOf(hashes, email));
     await knowFacts(lanes.accounts, [ref]);

@@ -1,4 +1,5 @@
 import { type AuthFrame, type Cursor, readCursors } from "@connect-hub/protocol";
+import type { Budgets } from "./budgets.ts";
 import type { Connection } from "./connection.ts";
 import {
   canBeReached,
@@ -23,10 +24,11 @@ import type { Sockets } from "./sockets.ts";
 export async function signIn(
   connection: Connection,
   { auth }: AuthFrame,
-  sources: JoinSources & RoomSources & { readonly sockets: Sockets },
+  sources: JoinSources & RoomSources & { readonly sockets: Sockets; readonly budgets: Budgets },
 ): Promise<void> {
   const { lanes, sockets } = sources;
   connection.signingIn();
+  sources.budgets.admitAddress(connection.ip);
   const read = readCursors(auth.resume ?? {});
   if ("error" in read) throw new Refused(read.error, read.detail);
   const who = await whoHas(auth.token, lanes);

@@ -10,6 +10,7 @@ import {
   readCursors,
   wireError,
 } from "@connect-hub/protocol";
+import type { Budgets } from "./budgets.ts";
 import type { Connection } from "./connection.ts";
 import { type JoinSources, resumeRoom } from "./joinRooms.ts";
 import { answerQuery, type QuerySources } from "./queries.ts";
@@ -22,6 +23,7 @@ import type { ClientCommand } from "./toCommand.ts";
 /** What the frames of clients are answered from. */
 export interface DoorSources extends JoinSources, QuerySources {
   readonly sockets: Sockets;
+  readonly budgets: Budgets;
   /** Sends a command to its lane's writer. Throws `Refused`; else never rejects. */
   send(command: ClientCommand): Promise<CommandReply>;
   /** Whether the log can be heard and this edge has its lease; without them nobody knows whose rights have ended. */
@@ -99,6 +101,7 @@ async function request(
 
 async function command(connection: Connection, frame: CommandFrame, sources: DoorSources): Promise<Answer> {
   const { m: method, d: data, k: key, a: after } = frame;
+  admit(connection, method, sources);
   if (!isSocketCommand(method)) throw new Refused("UnknownMethod", method);
   const { who, ip, userAgent } = connection;
   const reply = await sources.send({ method, data, key, after, who, ip, userAgent });
@@ -111,8 +114,14 @@ export function answerOf(reply: CommandReply): Answer {
   return { ok: reply.ok, p: reply.position };
 }
 
+function admit({ ip, user }: Connection, name: string, { budgets }: DoorSources): void {
+  budgets.admitAddress(ip);
+  budgets.admitRequest(user, name);
+}
+
 async function query(connection: Connection, frame: QueryFrame, sources: DoorSources): Promise<Answer> {
   const { who } = connection;
+  admit(connection, frame.q, sources);
   if (who === undefined) throw new Refused("NotAuthenticated");
   if (!sources.isLive()) throw new LogUnavailable("the log can't be heard");
   return answerQuery({ name: frame.q, data: frame.d, after: frame.a, who }, sources);

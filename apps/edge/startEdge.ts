@@ -11,6 +11,7 @@ import { BadCertificate, createServer, type Server } from "@connect-hub/uws";
 import type { Logger } from "pino";
 import { attempts } from "./attempts.ts";
 import { type Backends, type Closers, openBackends } from "./backends.ts";
+import { type Budgets, budgets } from "./budgets.ts";
 import { watchCertificate } from "./certificateWatch.ts";
 import { clientAddress, proxiesIn } from "./clientAddress.ts";
 import type { EdgeConfig } from "./config.ts";
@@ -117,6 +118,12 @@ async function openDoors(
   });
   opened.push(() => leasing.close());
   const blobs = await openBlobs(config, log);
+  const held = budgets(backends.valkey, config.HUB_PREFIX, {
+    perSecond: config.HUB_REQUESTS_PER_SECOND,
+    addressPerSecond: config.HUB_ADDRESS_REQUESTS_PER_SECOND,
+    searchesPerMinute: config.HUB_ATTEMPTS_PER_MINUTE,
+  });
+  opened.push(async () => held.close());
   const sources = sourcesOf({
     config,
     log,
@@ -126,6 +133,7 @@ async function openDoors(
     leasing,
     here,
     measures,
+    budgets: held,
     isOpen: () => isOpen,
     send: sender.send.bind(sender),
   });
@@ -156,6 +164,7 @@ function sourcesOf(parts: {
   readonly leasing: Leasing;
   readonly here: Sockets;
   readonly measures: Metrics;
+  readonly budgets: Budgets;
   isOpen(): boolean;
   readonly send: ReturnType<typeof commandSender>["send"];
 }): HttpSources {
@@ -172,6 +181,7 @@ function sourcesOf(parts: {
     ...following,
     ...pgTables(chat, roomLanes),
     ...admissions,
+    budgets: parts.budgets,
     hashes,
     blobs,
     nodes: nodeBlobs(placementOf(config, log)),

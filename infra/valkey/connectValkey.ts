@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { type Budget, type BudgetOptions, makeBudget } from "./budget.ts";
+import { type Debts, makeDebts } from "./debts.ts";
 
 const connectTimeoutMs = 5_000;
 const commandTimeoutMs = 1_000;
@@ -14,6 +15,8 @@ export interface ValkeyOptions {
 export interface Valkey {
   /** A budget of its own per name; budgets of one name and server are one, whoever made them. */
   budget(options: BudgetOptions): Budget;
+  /** Debts of that name; those of one name and server are one, whoever made them. */
+  debts(name: string): Debts;
   close(): Promise<void>;
 }
 
@@ -53,6 +56,7 @@ export async function connectValkey(url: string, { onError }: ValkeyOptions): Pr
   }
   return {
     budget: (options) => makeBudget(client, options),
+    debts: (name) => makeDebts(client, name),
     close: async () => {
       client.disconnect();
     },

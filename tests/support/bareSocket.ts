@@ -21,8 +21,12 @@ export interface BareSocket {
 export const newKey = (): string => derivedId(Date.now(), randomUUID());
 
 /** Opens one at an edge's address; with a token it signs in. */
-export async function bareSocket(url: string, token?: string): Promise<BareSocket> {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/v1/socket`);
+export async function bareSocket(
+  url: string,
+  token?: string,
+  headers: Record<string, string> = {},
+): Promise<BareSocket> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/v1/socket`, { headers });
   const frames: Record<string, unknown>[] = [];
   socket.on("message", (data) => void frames.push(JSON.parse(String(data))));
   socket.on("error", () => undefined);
