@@ -2,12 +2,15 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { appArgs, checkout } from "@connect-hub/runtime";
+import { cpuSecondsOf } from "./processCpu.ts";
 
 /** A process of one or several apps. */
 export interface AppProcess {
   readonly pid: number;
   /** CPU seconds it has used. */
   cpuSeconds(): number;
+  /** Its memory at present, in bytes. */
+  bytes(): number;
   /** The most memory that it has had, in bytes. */
   peakBytes(): number;
   close(): Promise<void>;
@@ -34,7 +37,8 @@ async function start(args: readonly string[], env: NodeJS.ProcessEnv, messages: 
   return {
     pid,
     cpuSeconds: () => cpuSecondsOf(pid),
-    peakBytes: () => peakBytesOf(pid),
+    bytes: () => bytesOf(pid, "VmRSS"),
+    peakBytes: () => bytesOf(pid, "VmHWM"),
     async close() {
       if (child.exitCode !== null) return;
       const gone = once(child, "exit");
@@ -44,15 +48,9 @@ async function start(args: readonly string[], env: NodeJS.ProcessEnv, messages: 
   };
 }
 
-/** CPU seconds that a process has used, in user and kernel mode. */
-function cpuSecondsOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
-function peakBytesOf(pid: number): number {
-  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+function bytesOf(pid: number, figure: "VmRSS" | "VmHWM"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const [, kibibytes] = new RegExp(`^${figure}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];
   return Number(kibibytes) * 1024;
 }
 
@@ -62,5 +60,3 @@ async function messageOf(child: ChildProcess): Promise<void> {
   });
   await Promise.race([once(child, "message"), gone]);
 }
-
-const ticksPerSecond = 100;

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startServer } from "@connect-hub/runtime";
+import { cpuSecondsOf } from "./processCpu.ts";
 
 /** One target: what we did, what the ceiling did in the same run, and the ratio that is asked for. */
 export interface Part {
@@ -31,10 +32,30 @@ export function partOf(
   target: number,
   more: object = {},
 ): Part {
-  const ratios = rates.ours.map((ours, pair) => ours / (rates.ceiling[pair] ?? Number.NaN));
+  return partWith(name, rates, target, (ratio) => ratio >= target, more);
+}
+
+/** The part for two kinds of runs of which less is better: the ratio is at most the target. */
+export function partAtMost(
+  name: string,
+  figures: { readonly ours: readonly number[]; readonly ceiling: readonly number[] },
+  target: number,
+  more: object = {},
+): Part {
+  return partWith(name, figures, target, (ratio) => ratio <= target, more);
+}
+
+function partWith(
+  name: string,
+  figures: { readonly ours: readonly number[]; readonly ceiling: readonly number[] },
+  target: number,
+  isOk: (ratio: number) => boolean,
+  more: object,
+): Part {
+  const ratios = figures.ours.map((ours, pair) => ours / (figures.ceiling[pair] ?? Number.NaN));
   const ratio = round(median(ratios), 3);
-  const ours = round(median(rates.ours));
-  return { name, ours, ceiling: round(median(rates.ceiling)), ratio, target, ok: ratio >= target, ...more };
+  const [ours, ceiling] = [round(median(figures.ours), 2), round(median(figures.ceiling), 2)];
+  return { name, ours, ceiling, ratio, target, ok: isOk(ratio), ...more };
 }
 
 /** Runs all kinds alternately. */
@@ -81,6 +102,8 @@ export async function benchServers() {
     natsUrl: nats.url,
     postgresUrl: postgres.url,
     valkeyUrl: valkey.url,
+    /** CPU seconds of nats-server, Valkey and all processes of Postgres. */
+    cpuSeconds: () => [nats, postgres, valkey].reduce((sum, { process }) => sum + cpuSecondsOf(process?.pid ?? 0), 0),
     async close() {
       await Promise.all([nats.close(), postgres.close(), valkey.close()]);
       rmSync(dataDir, { recursive: true, force: true });

@@ -1,143 +1,148 @@
 import { fileURLToPath } from "node:url";
-import { subjects } from "@connect-hub/domain/kernel";
-import type { LaneId } from "@connect-hub/domain/values";
-import { commandSender } from "@connect-hub/jetstream";
 import { freePort } from "@connect-hub/runtime";
-import { type FreshBox, freshBox } from "../support/freshBox.ts";
-import { type AppProcess, startApps, startScript } from "./appProcess.ts";
-import { type Bench, benchServers, median, partOf, round } from "./bench.ts";
-import { type Listener, openListener } from "./listener.ts";
-import { commandOf, idOf, text } from "./senders.ts";
+import { freshBox } from "../support/freshBox.ts";
+import { startApps, startScript } from "./appProcess.ts";
+import { type Audience, bare, type Dialect, openAudience, ours, socketIo } from "./audience.ts";
+import { type Bench, benchServers, median, type Part, partOf, round } from "./bench.ts";
+import { firstOf, makePeople } from "./people.ts";
 
-const members = 1_000;
-const senders = 10;
+const sizes = [100, 1_000, 5_000];
+const burstSize = 1_000;
+/** In every room so many deliveries a second fall due: far from what either server can do, so that none gathers for want of time. */
+const deliveriesPerSecond = 30_000;
+/** Messages in one tick. */
+const burst = 10;
 const pairs = 5;
 const runMs = 4_000;
-const password = "a long enough password";
 
-/** What a run of one kind of server gave. */
-interface Run {
-  readonly perCpuSecond: number;
-  /** The same with the CPU of the commands app counted too. */
-  readonly withCommands: number;
-  readonly perSecond: number;
+/** Somebody's CPU seconds. */
+type Cpu = () => number;
+
+/** A kind of server with everybody connected to it. */
+interface Side {
+  readonly audience: Audience;
+  /** What is counted, and what is told beside it. */
+  readonly cpu: { readonly [of: string]: Cpu };
 }
 
-/** One room of 1,000 members, all connected, ten of whom talk: events delivered per CPU second of the edge. */
+/** What a run gave: deliveries per CPU second, by whose CPU is counted, and per second. */
+type Run = { readonly [figure: string]: number };
+
+/**
+ * One room whose members are all connected and talk in turn, at random times: deliveries per CPU second of the edge, against a uWS
+ * server that publishes what it gets, at the same rate; and when ten talk at once, again and again, per CPU second of all our servers
+ * against a socket.io server that does the same. Each member checks that it heard all.
+ */
 export const fanout: Bench = async (say) => {
   const servers = await benchServers();
   const box = await freshBox(servers);
-  const ports = { ours: await freePort(), bare: await freePort() };
-  const commands = await startApps(["commands"], box.env);
-  const ours = await startApps(["edge"], { ...box.env, HUB_PORT: String(ports.ours) });
+  const ports = { ours: await freePort(), uws: await freePort(), io: await freePort() };
   const projector = await startApps(["projector"], box.env);
-  const bareFile = fileURLToPath(new URL("bareUws.ts", import.meta.url));
-  const bare = await startScript(bareFile, { BARE_PORT: String(ports.bare) });
+  say(`making ${Math.max(...sizes)} people …`);
+  const { tokens, rooms } = await makePeople(box, Math.max(...sizes), sizes.map(firstOf));
+  const commands = await startApps(["commands"], box.env);
+  const edge = await startApps(["edge"], { ...box.env, HUB_PORT: String(ports.ours) });
+  const script = (file: string, port: number) =>
+    startScript(fileURLToPath(new URL(file, import.meta.url)), { BARE_PORT: String(port) });
+  const uws = await script("bareUws.ts", ports.uws);
+  const io = await script("bareSocketIo.ts", ports.io);
+  const withCommands = () => edge.cpuSeconds() + commands.cpuSeconds();
+  const all = () => withCommands() + projector.cpuSeconds() + servers.cpuSeconds();
+  const cpu = { edge: edge.cpuSeconds, withCommands, all };
+  const dialects = (size: number, dialect: (token: string) => Dialect) => tokens.slice(0, size).map(dialect);
+  const oursOf = (size: number) =>
+    openAudience(dialects(size, (token) => ours(ports.ours, token, rooms[sizes.indexOf(size)] ?? "")));
   try {
-    say(`signing ${members} people in …`);
-    const { room, tokens } = await crowd(box);
-    const listeners = await Promise.all(
-      tokens.map((token) => openListener(`ws://127.0.0.1:${ports.ours}/v1/socket`, token)),
-    );
-    const bareListeners = await Promise.all(tokens.map(() => openListener(`ws://127.0.0.1:${ports.bare}/`)));
-    const post = (listener: Listener) => listener.command("postMessage", { room, text });
-    const frame = JSON.stringify({
-      r: room,
-      s: 1_000,
-      t: "messagePosted",
-      d: { text },
-      by: room,
-      at: new Date().toISOString(),
-    });
-    const echo = (listener: Listener) => listener.echo(frame);
-    const runs: { ours: Run[]; bare: Run[] } = { ours: [], bare: [] };
-    for (let pair = 1; pair <= pairs; pair++) {
-      runs.ours.push(await runOnce(listeners, post, [ours, commands]));
-      runs.bare.push(await runOnce(bareListeners, echo, [bare]));
-      for (const kind of ["ours", "bare"] as const) {
-        const run = runs[kind].at(-1);
-        say(`${pair}/${pairs} ${kind}: ${run?.perCpuSecond} per CPU second, ${run?.perSecond}/s`);
-      }
+    const parts: Part[] = [];
+    for (const size of sizes) {
+      const sides = {
+        ours: { audience: await oursOf(size), cpu },
+        uws: { audience: await openAudience(dialects(size, () => bare(ports.uws))), cpu: { server: uws.cpuSeconds } },
+      };
+      const runs = await alternately(sides, steadily, (line) => say(`${size}, ${line}`));
+      parts.push(partFor(`fanout to ${size}`, "edge", runs.ours, runs.uws, 0.8));
     }
-    for (const listener of [...listeners, ...bareListeners]) listener.close();
-    const of = (kind: "ours" | "bare", figure: keyof Run) => runs[kind].map((run) => run[figure]);
-    const rates = { ours: of("ours", "perCpuSecond"), ceiling: of("bare", "perCpuSecond") };
-    const perSecond = { perSecond: median(of("ours", "perSecond")), barePerSecond: median(of("bare", "perSecond")) };
-    const withCommands = median(of("ours", "withCommands"));
-    return [partOf("fanout", rates, 0.7, { unit: "deliveries per CPU second", withCommands, ...perSecond })];
+    const sides = {
+      ours: { audience: await oursOf(burstSize), cpu },
+      io: {
+        audience: await openAudience(dialects(burstSize, () => socketIo(ports.io))),
+        cpu: { server: io.cpuSeconds },
+      },
+    };
+    const runs = await alternately(sides, inBursts, (line) => say(`${burstSize} in bursts, ${line}`));
+    parts.push(partFor(`fanout in bursts to ${burstSize}, against socket.io`, "all", runs.ours, runs.io, 5));
+    return parts;
   } finally {
-    await Promise.all([ours.close(), commands.close(), projector.close(), bare.close()]);
+    await Promise.all([edge, commands, projector, uws, io].map((app) => app.close()));
     await box.close();
     await servers.close();
   }
 };
 
+async function alternately<Name extends string>(
+  sides: { readonly [name in Name]: Side },
+  talk: (audience: Audience, until: number) => Promise<void>,
+  say: (line: string) => void,
+): Promise<{ readonly [name in Name]: readonly Run[] }> {
+  const names = Object.keys(sides) as Name[];
+  const runs = Object.fromEntries(names.map((name): [Name, Run[]] => [name, []])) as { [name in Name]: Run[] };
+  for (let pair = 1; pair <= pairs; pair++) {
+    for (const name of names) {
+      const run = await runOnce(sides[name], talk);
+      runs[name].push(run);
+      say(`${pair}/${pairs} ${name}: ${JSON.stringify(run)}`);
+    }
+  }
+  for (const name of names) sides[name].audience.close();
+  return runs;
+}
+
 async function runOnce(
-  listeners: readonly Listener[],
-  say: (listener: Listener) => Promise<void>,
-  [server, ...others]: readonly [AppProcess, ...AppProcess[]],
+  { audience, cpu }: Side,
+  talk: (audience: Audience, until: number) => Promise<void>,
 ): Promise<Run> {
-  const delivered = () => listeners.reduce((sum, listener) => sum + listener.events(), 0);
-  const all = () => others.reduce((sum, other) => sum + other.cpuSeconds(), server.cpuSeconds());
-  const before = { delivered: delivered(), cpu: server.cpuSeconds(), allCpu: all(), at: performance.now() };
-  const endsAt = before.at + runMs;
-  await Promise.all(
-    listeners.slice(0, senders).map(async (listener) => {
-      while (performance.now() < endsAt) await say(listener);
-    }),
-  );
-  await quiet(delivered);
-  const events = delivered() - before.delivered;
-  return {
-    perCpuSecond: round(events / (server.cpuSeconds() - before.cpu)),
-    withCommands: round(events / (all() - before.allCpu)),
-    perSecond: round((events / (performance.now() - before.at)) * 1_000),
-  };
+  const began = { at: performance.now(), delivered: audience.delivered() };
+  const before = Object.entries(cpu).map(([of, seconds]) => [of, seconds, seconds()] as const);
+  await talk(audience, began.at + runMs);
+  await audience.allHeard();
+  const delivered = audience.delivered() - began.delivered;
+  const perSecond = round((delivered / (performance.now() - began.at)) * 1_000);
+  return { ...Object.fromEntries(before.map(([of, now, at]) => [of, round(delivered / (now() - at))])), perSecond };
 }
 
-/** Resolves when nothing has come for a moment. */
-async function quiet(count: () => number): Promise<void> {
-  for (let before = -1; before !== count(); ) {
-    before = count();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+/** Each member in turn, at times that are as likely as any others. */
+async function steadily(audience: Audience, until: number): Promise<void> {
+  const gapMs = (1_000 * audience.size) / deliveriesPerSecond;
+  let due = performance.now();
+  for (let member = 0; due < until; member++) {
+    due -= Math.log(1 - Math.random()) * gapMs;
+    const waitMs = due - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    void audience.post(member);
   }
 }
 
-/** People with accounts and sessions, all in one room; made through the lanes, where no attempts are counted. */
-async function crowd(box: FreshBox): Promise<{ room: string; tokens: string[] }> {
-  const sender = commandSender(box.link, { onMalformed: () => undefined });
-  const tell = async (lane: LaneId): Promise<(command: ReturnType<typeof commandOf>) => Promise<unknown>> => {
-    const { writer } = await box.nextBeat(lane);
-    const subject = subjects(box.prefix).commands(lane, writer);
-    return async (command) => {
-      const reply = await sender.send(subject, command);
-      if (!("ok" in reply)) throw new Error(`${command.kind}: ${JSON.stringify(reply)}`);
-      return reply.ok;
-    };
-  };
-  const accounts = await tell("accounts.0");
-  const rooms = await tell("rooms.0");
-  const room = idOf("fanout", 0);
-  const tokens: string[] = [];
-  const people = Array.from({ length: members }, (_, index) => idOf("member", index));
-  for (let first = 0; first < members; first += 50) {
-    await Promise.all(
-      people.slice(first, first + 50).map(async (user, k) => {
-        const email = `m${first + k}@example.org`;
-        await accounts(commandOf("register", "anonymous", user, { email, password, name: `m${first + k}` }));
-        const session = idOf("session", first + k);
-        const told = (await accounts(commandOf("signIn", "anonymous", session, { email, password }))) as {
-          token: string;
-        };
-        tokens.push(told.token);
-        if (user !== people[0]) return;
-        await rooms(commandOf("createRoom", user, room, { name: "the forum" }));
-      }),
-    );
-    const [owner = ""] = people;
-    const others = people.slice(first, first + 50).filter((user) => user !== owner);
-    await Promise.all(others.map((user) => rooms(commandOf("addMember", owner, room, { room, user }))));
-  }
-  sender.close();
-  return { room, tokens };
+/** Ten post in one tick, the next ten when each has heard its own. */
+async function inBursts(audience: Audience, until: number): Promise<void> {
+  for (let first = 0; performance.now() < until; first += burst)
+    await Promise.all(firstOf(burst).map((k) => audience.post(first + k)));
+}
+
+/** `counted`: whose CPU the target is about. */
+function partFor(
+  name: string,
+  counted: "edge" | "all",
+  mine: readonly Run[],
+  ceiling: readonly Run[],
+  target: number,
+): Part {
+  const of = (runs: readonly Run[], figure: string) => runs.map((run) => run[figure] ?? Number.NaN);
+  return partOf(name, { ours: of(mine, counted), ceiling: of(ceiling, "server") }, target, {
+    unit: `deliveries per CPU second of ${counted === "edge" ? "the edge" : "all server processes"}`,
+    edge: median(of(mine, "edge")),
+    withCommands: median(of(mine, "withCommands")),
+    all: median(of(mine, "all")),
+    perSecond: median(of(mine, "perSecond")),
+    ceilingPerSecond: median(of(ceiling, "perSecond")),
+  });
 }

@@ -7,45 +7,29 @@ interface Answer {
   readonly p: string;
 }
 
-/** A socket that counts the events it gets. */
+/** A socket of a client. */
 export interface Listener {
-  events(): number;
   /** Sends a command of chat.v1 and resolves when it is answered. */
   command(method: string, data: object): Promise<void>;
   /** Sends a request of chat.v1 and resolves with what it is answered; rejects when it is refused. */
   ask(request: object): Promise<Answer>;
-  /** Sends a text and resolves when it came back. */
-  echo(frame: string): Promise<void>;
   close(): void;
 }
 
-/** Connects and, with a token, signs in. */
-export async function openListener(url: string, token?: string): Promise<Listener> {
+/** Connects and signs in. */
+export async function openListener(url: string, token: string): Promise<Listener> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   const answers = new Map<number, (frame: Answer & { err?: unknown }) => void>();
-  const echoes: (() => void)[] = [];
   let ready: () => void = () => undefined;
   let fail: (error: Error) => void = () => undefined;
   const isReady = new Promise<void>((resolve, reject) => {
     ready = resolve;
     fail = reject;
   });
-  let events = 0;
   let requests = 0;
   socket.on("error", fail);
   socket.on("close", (code) => fail(new Error(`closed with ${code}`)));
-  if (token === undefined) socket.on("open", ready);
   socket.on("message", (data: Buffer) => {
-    // Events begin with their room; several of one commit come as an array.
-    if (data[0] === openBracket) {
-      events += (JSON.parse(data.toString()) as unknown[]).length;
-      return;
-    }
-    if (data[2] === letterR && data[3] === quote) {
-      events += 1;
-      echoes.shift()?.();
-      return;
-    }
     const frame = JSON.parse(data.toString()) as Frame;
     if (frame.hello) socket.send(JSON.stringify({ auth: { token } }));
     if (frame.ready) ready();
@@ -65,16 +49,10 @@ export async function openListener(url: string, token?: string): Promise<Listene
     });
   };
   return {
-    events: () => events,
     ask,
     async command(method, data) {
       await ask({ m: method, d: data, k: newKey() });
     },
-    echo: (frame) =>
-      new Promise((resolve) => {
-        echoes.push(resolve);
-        socket.send(frame);
-      }),
     close: () => socket.terminate(),
   };
 }
@@ -91,7 +69,3 @@ export function newKey(): string {
   const time = Date.now().toString(16).padStart(12, "0");
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
-
-const openBracket = 0x5b;
-const letterR = 0x72;
-const quote = 0x22;

@@ -1,9 +1,11 @@
 import { append } from "./append.ts";
 import type { Bench } from "./bench.ts";
 import { coldLoad } from "./coldLoad.ts";
+import { deliver } from "./deliver.ts";
 import { fanout } from "./fanout.ts";
 
 import { hotRoom } from "./hotRoom.ts";
+import { idleMemory } from "./idleMemory.ts";
 import { move } from "./move.ts";
 import { project } from "./project.ts";
 import { readYourWrites } from "./readYourWrites.ts";
@@ -18,6 +20,8 @@ const benches: { readonly [name: string]: Bench } = {
   project,
   rebuild,
   fanout,
+  deliver,
+  "idle-memory": idleMemory,
   move,
   upload,
   "read-your-writes": readYourWrites,
