@@ -16,6 +16,7 @@ test("what is not set has the value of one box", () => {
     HUB_PORT: 7_750,
     HUB_ALLOWED_ORIGINS: [],
     HUB_ATTEMPTS_PER_MINUTE: 120,
+    HUB_WAITING_SIGN_INS: 1_000,
     HUB_REQUESTS_PER_SECOND: 100,
     HUB_ADDRESS_REQUESTS_PER_SECOND: 5_000,
   });
@@ -32,6 +33,7 @@ test.each([
   ["HUB_PORT", "70000"],
   ["HUB_LOG_LEVEL", "loud"],
   ["HUB_ATTEMPTS_PER_MINUTE", "0"],
+  ["HUB_WAITING_SIGN_INS", "-1"],
   ["HUB_REQUESTS_PER_SECOND", "0.5"],
   ["HUB_ADDRESS_REQUESTS_PER_SECOND", "0"],
   ["HUB_TRUSTED_PROXIES", "0.0.0.0/0"],

@@ -27,6 +27,8 @@ const schema = z.object({
   HUB_VALKEY_URL: z.string().default("redis://127.0.0.1:7753"),
   /** Registrations, and sign-ins, from one address in a minute; for one e-mail address a tenth of it. */
   HUB_ATTEMPTS_PER_MINUTE: z.coerce.number().int().min(1).default(120),
+  /** Sockets that may wait for their turn to sign in; more are turned away for a while. */
+  HUB_WAITING_SIGN_INS: z.coerce.number().int().min(0).default(1_000),
   /** Commands and queries of one person, and of one address, in the long run; ten times as many at once. */
   HUB_REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
   HUB_ADDRESS_REQUESTS_PER_SECOND: z.coerce.number().int().min(1).default(5_000),

@@ -1,4 +1,5 @@
 import { type AuthFrame, type Cursor, readCursors } from "@connect-hub/protocol";
+import type { Admission } from "./admission.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Connection } from "./connection.ts";
 import {
@@ -17,21 +18,37 @@ import { candidateRooms, type RoomSources, roomSetVersion, statesIn } from "./ro
 import { sessionHolds, whoHas } from "./sessions.ts";
 import type { Sockets } from "./sockets.ts";
 
+/** What a sign-in rests on. */
+export interface SignInSources extends JoinSources, RoomSources {
+  readonly sockets: Sockets;
+  readonly budgets: Budgets;
+  readonly admission: Admission;
+}
+
 /**
- * Checks the token, puts the socket into the user's rooms, sends `ready` and what the client missed. Throws `Refused` and what the
+ * In its turn, checks the token, puts the socket into the user's rooms, sends `ready` and what the client missed. Throws `Refused` and what the
  * sources throw; then the socket has to be ended.
  */
-export async function signIn(
-  connection: Connection,
-  { auth }: AuthFrame,
-  sources: JoinSources & RoomSources & { readonly sockets: Sockets; readonly budgets: Budgets },
-): Promise<void> {
-  const { lanes, sockets } = sources;
+export async function signIn(connection: Connection, { auth }: AuthFrame, sources: SignInSources): Promise<void> {
   connection.signingIn();
   sources.budgets.admitAddress(connection.ip);
   const read = readCursors(auth.resume ?? {});
   if ("error" in read) throw new Refused(read.error, read.detail);
-  const who = await whoHas(auth.token, lanes);
+  const { cursors } = read;
+  const entered = await sources.admission.run(() => enter(connection, { token: auth.token, cursors }, sources));
+  // Who reads slowly what they missed keeps nobody waiting.
+  await entered?.caughtUp;
+}
+
+/** Makes the socket ready; undefined when it was closed meanwhile. */
+async function enter(
+  connection: Connection,
+  { token, cursors }: { readonly token: string; readonly cursors: ReadonlyMap<string, Cursor> },
+  sources: SignInSources,
+): Promise<{ readonly caughtUp: Promise<void> } | undefined> {
+  const { lanes, sockets } = sources;
+  if (!connection.isOpen) return;
+  const who = await whoHas(token, lanes);
   if (!connection.isOpen) return;
   connection.who = who;
   // From here on it is ended when its session is; before that, look once more.
@@ -47,7 +64,7 @@ export async function signIn(
   connection.signedIn();
   const some = parked.length > 0 && { parked };
   connection.tell({ ready: { user: { id: who.user, name: who.name }, rooms, version, position, ...some } });
-  await goOn(connection, held, read.cursors, sources);
+  return { caughtUp: goOn(connection, held, cursors, sources) };
 }
 
 /** Holds all rooms of the user, then reads their states, which are not before anything published earlier. */

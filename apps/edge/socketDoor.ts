@@ -10,20 +10,16 @@ import {
   readCursors,
   wireError,
 } from "@connect-hub/protocol";
-import type { Budgets } from "./budgets.ts";
 import type { Connection } from "./connection.ts";
-import { type JoinSources, resumeRoom } from "./joinRooms.ts";
+import { resumeRoom } from "./joinRooms.ts";
 import { answerQuery, type QuerySources } from "./queries.ts";
 import { Refused, refusalOf } from "./refusals.ts";
 import { roomSetVersion } from "./roomStates.ts";
-import { signIn } from "./signIn.ts";
-import type { Sockets } from "./sockets.ts";
+import { type SignInSources, signIn } from "./signIn.ts";
 import type { ClientCommand } from "./toCommand.ts";
 
 /** What the frames of clients are answered from. */
-export interface DoorSources extends JoinSources, QuerySources {
-  readonly sockets: Sockets;
-  readonly budgets: Budgets;
+export interface DoorSources extends SignInSources, QuerySources {
   /** Sends a command to its lane's writer. Throws `Refused`; else never rejects. */
   send(command: ClientCommand): Promise<CommandReply>;
   /** Whether the log can be heard and this edge has its lease; without them nobody knows whose rights have ended. */

@@ -1,9 +1,12 @@
 import type { ErrorName } from "@connect-hub/protocol";
 import type { Connection } from "./connection.ts";
 
-/** The sockets that are signed in here. */
+/** The sockets that are open here. */
 export interface Sockets {
+  /** How many of them are signed in. */
   readonly count: number;
+  opened(connection: Connection): void;
+  /** It is its user's from now on. */
   add(connection: Connection): void;
   remove(connection: Connection): void;
   ofUser(user: string): readonly Connection[];
@@ -16,17 +19,20 @@ export function sockets(): Sockets {
   const byUser = new Map<string, Set<Connection>>();
   const bySession = new Map<string, Set<Connection>>();
   const everyone = new Set<Connection>();
+  const signedIn = new Set<Connection>();
   return {
     get count() {
-      return everyone.size;
+      return signedIn.size;
     },
+    opened: (connection) => void everyone.add(connection),
     add(connection) {
-      everyone.add(connection);
+      signedIn.add(connection);
       put(byUser, connection.who?.user ?? "", connection);
       put(bySession, connection.who?.session ?? "", connection);
     },
     remove(connection) {
       everyone.delete(connection);
+      signedIn.delete(connection);
       take(byUser, connection.who?.user ?? "", connection);
       take(bySession, connection.who?.session ?? "", connection);
     },

@@ -9,6 +9,7 @@ import { appLog, failpoint, processNames } from "@connect-hub/runtime";
 import { BadSetting, tlsFilesIn } from "@connect-hub/runtime/settings";
 import { BadCertificate, createServer, type Server } from "@connect-hub/uws";
 import type { Logger } from "pino";
+import { admission } from "./admission.ts";
 import { attempts } from "./attempts.ts";
 import { type Backends, type Closers, openBackends } from "./backends.ts";
 import { type Budgets, budgets } from "./budgets.ts";
@@ -150,7 +151,7 @@ async function openDoors(
     async drain() {
       isOpen = false;
       stopListening();
-      await turnAway(here.all());
+      await turnAway(here);
     },
   };
 }
@@ -182,6 +183,7 @@ function sourcesOf(parts: {
     ...pgTables(chat, roomLanes),
     ...admissions,
     budgets: parts.budgets,
+    admission: admission(config.HUB_WAITING_SIGN_INS),
     hashes,
     blobs,
     nodes: nodeBlobs(placementOf(config, log)),
@@ -268,7 +270,10 @@ function listen(config: EdgeConfig, sources: HttpSources, measures: Metrics): Pr
       refuse: (opening) => refusalToUpgrade(opening, sources.origins),
       open(socket, { headers }) {
         const userAgent = headers.get("user-agent") ?? "";
-        return new Connection(socket, { ip: addressOf(socket.remoteAddress, headers), userAgent, ...options });
+        const ip = addressOf(socket.remoteAddress, headers);
+        const connection = new Connection(socket, { ip, userAgent, ...options });
+        sources.sockets.opened(connection);
+        return connection;
       },
       message: (connection, message) => takeMessage(connection, message, sources),
       dropped(connection) {

@@ -82,7 +82,7 @@ export function openLine(options: LineOptions, handlers: LineHandlers): Line {
     if (state === "closed") return;
     const ceiling = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(failures, 10));
     failures++;
-    const waitMs = hintMs ?? ceiling * options.random();
+    const waitMs = (hintMs ?? 0) + ceiling * options.random();
     hintMs = undefined;
     become("waiting");
     if (state === "waiting") timer = setTimeout(attempt, waitMs);
