@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +39,7 @@ function hubWith(more: NodeJS.ProcessEnv, ...args: readonly string[]): ReturnTyp
     cwd: checkout,
     env: { ...process.env, HUB_PORT: "0", HUB_NATS_PORT: "0", HUB_POSTGRES_PORT: "0", HUB_VALKEY_PORT: "0", ...more },
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: 100_000,
   });
   let stdout = "";
   let stderr = "";
@@ -67,16 +69,19 @@ function pidsOf({ servers, processes }: Status): readonly number[] {
 
 async function post(address: string, path: string, body: object): Promise<number> {
   const headers = { "content-type": "application/json" };
-  return (await fetch(address + path, { method: "POST", headers, body: JSON.stringify(body) })).status;
+  const signal = AbortSignal.timeout(30_000);
+  return (await fetch(address + path, { method: "POST", headers, body: JSON.stringify(body), signal })).status;
 }
 
 /** The name on the certificate that a new connection is shown. */
 function nameAt(address: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port: Number(new URL(address).port), rejectUnauthorized: false }, () => {
+    const port = Number(new URL(address).port);
+    const socket = connect({ port, rejectUnauthorized: false, timeout: 2_000 }, () => {
       resolve(String(socket.getPeerCertificate().subject.CN));
       socket.destroy();
     });
+    socket.on("timeout", () => socket.destroy(new Error("no certificate was shown")));
     socket.on("error", reject);
   });
 }
@@ -85,7 +90,14 @@ function nameAt(address: string): Promise<string> {
 async function talkByTls({ address, processes }: Status): Promise<void> {
   const args = ["--import", "tsx", "tests/support/secureTalker.ts", address, person.email, person.password];
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificate.files.cert };
-  const talker = spawn(process.execPath, args, { cwd: checkout, env, stdio: ["pipe", "pipe", "inherit"] });
+  const talker = spawn(process.execPath, args, {
+    cwd: checkout,
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+    timeout: 60_000,
+  });
+  // Heard from the beginning: it may be gone before it is asked for.
+  const ended = once(talker, "close");
   const said: { readonly room?: string; readonly delivered?: string; readonly lines?: number }[] = [];
   createInterface({ input: talker.stdout }).on("line", (line) => said.push(JSON.parse(line)));
   await vi.waitFor(() => expect(said).toHaveLength(1), 20_000);
@@ -97,7 +109,7 @@ async function talkByTls({ address, processes }: Status): Promise<void> {
   talker.stdin.end("after\n");
   // On the line that it had from the beginning.
   await vi.waitFor(() => expect(said[2]).toMatchObject({ delivered: expect.any(String), lines: 1 }), 5_000);
-  await new Promise((resolve) => talker.once("close", resolve));
+  expect(await ended).toEqual([0, null]);
   const { code, stdout } = await hub("doctor", "--json");
   const found = JSON.parse(stdout).filter(({ check }: { readonly check: string }) => check.startsWith("certificate"));
   expect([code, found]).toMatchObject([0, [{ state: "ok", says: expect.stringContaining("renewed.test") }]]);
