@@ -2,6 +2,7 @@ import type { SendOutcome, Socket } from "@connect-hub/uws";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Connection } from "./connection.ts";
 import { Refused } from "./refusals.ts";
+import { revokeMs } from "./revokes.ts";
 import type { Reader } from "./roomFeed.ts";
 
 /** A socket of which the test says how fast its peer reads. */
@@ -85,6 +86,16 @@ describe("a socket", () => {
       { err: expect.objectContaining({ name: "SessionEnded" }) },
     ]);
     expect(socket.closedWith).toBe(4303);
+  });
+
+  test("whose session ends is told the answer to that first, also when it comes as late as it may", () => {
+    const { connection, sent, ready } = connected();
+    ready();
+    connection.inFlight = 1;
+    connection.end("SessionEnded");
+    vi.advanceTimersByTime(5_500 + revokeMs);
+    connection.answer(7, { ok: {}, p: "p" });
+    expect(sent().slice(1)).toMatchObject([{ i: 7, ok: {} }, { err: { name: "SessionEnded" } }]);
   });
 
   test("is not kept for ever by an answer that does not come", () => {

@@ -37,8 +37,11 @@ const maxUnsentBytes = 4 * 1024 * 1024;
 const signInTimeoutMs = 10_000;
 /** For an error that closes only here: try again later, or don't. */
 const closeCodes = { retry: 1013, final: 1008 } as const;
-/** How long a socket is kept for the answers that it still waits for; the end of its own session is answered when it is over everywhere. */
-const lastAnswersMs = { ofSession: 6_000, else: 1_000 } as const;
+/**
+ * How long a socket is kept for the answers that it still waits for. The end of its own session is answered before it is closed: the command may
+ * take 5.5 s (its deadline and the grace of that), and then it has to be over everywhere (5.6 s).
+ */
+const lastAnswersMs = { ofSession: 12_000, else: 1_000 } as const;
 const sessionIsOver: ReadonlySet<ErrorName> = new Set(["SessionEnded", "AccountClosed"]);
 
 /** A frame that waits for a slow reader. */

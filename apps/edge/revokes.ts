@@ -36,7 +36,7 @@ export interface RevokesOptions {
 }
 
 /** A lease, what clocks may differ by in that time, and the grace of a command's deadline. */
-const revokeMs = leaseMs + 600;
+export const revokeMs = leaseMs + 600;
 /** Either message may be lost. */
 const askAgainMs = 250;
 

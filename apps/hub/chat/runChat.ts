@@ -75,7 +75,7 @@ export async function runChat(settings: ChatSettings): Promise<boolean> {
       if (line.trim() !== "") await perform(line);
     }
     if (client.state === "closed") return false;
-    // The end of a session closes its sockets, maybe before its answer.
+    // The end of a session closes its sockets: of one that is still open that would be told as a failure.
     client.close();
     await signOut({ url, token });
     return isSound;
