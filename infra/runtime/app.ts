@@ -1,4 +1,5 @@
 import { plainError } from "./appLog.ts";
+import { answerPulse } from "./pulse.ts";
 import { BadSetting } from "./settings.ts";
 
 /** What a started app can be asked: to finish what it has begun and let go of everything. */
@@ -64,7 +65,10 @@ export function appEnv(name: string, env: NodeJS.ProcessEnv = process.env): Reco
 function watchProcess(): void {
   process.on("SIGTERM", () => void drain());
   process.on("SIGINT", () => void drain());
-  if (process.connected) process.on("disconnect", () => void drain());
+  if (process.connected) {
+    process.on("disconnect", () => void drain());
+    answerPulse();
+  }
   process.on("uncaughtException", (error) => crash("process", "failed", error));
   process.on("unhandledRejection", (reason) => crash("process", "failed", reason));
 }

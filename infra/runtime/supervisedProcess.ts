@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { appendFileSync, closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RuntimeError } from "./errors.ts";
 import { readTextIfThere, remove } from "./files.ts";
 import { endLeftover, writeIdentity } from "./pidFile.ts";
 import { endProcess, identifyProcess } from "./processIdentity.ts";
+import { watchPulse } from "./pulse.ts";
 import { waitFor } from "./waitFor.ts";
 
 /** How to run a process and how to tell that it works. */
@@ -24,6 +25,8 @@ export interface ProcessPlan {
   readonly pidFile: string;
   /** Gives the child a channel that closes when this process dies (see `runApp`). */
   readonly channel?: boolean;
+  /** Once it is ready, a process that answers nothing on its channel for so many milliseconds is killed, and so started again; never if left out. */
+  readonly silentMs?: number | undefined;
   /** Asked again and again until it says true; `said` is what the child has sent over its channel. */
   isReady(pid: number, said: readonly unknown[]): Promise<boolean> | boolean;
   readonly readyTimeoutMs: number;
@@ -179,16 +182,42 @@ class Supervised implements SupervisedProcess {
     const { pid } = child;
     if (pid === undefined) return false;
     const said: unknown[] = [];
-    child.on("message", (message) => said.push(message));
+    const hear = (message: unknown) => said.push(message);
+    child.on("message", hear);
     // What can't be asked isn't ready.
     const ask = async () => this.#plan.isReady(pid, said);
     const check = () => ask().catch(() => false);
     const ready = await waitFor(check, { timeoutMs: this.#plan.readyTimeoutMs, signal });
+    child.off("message", hear);
     if (signal.aborted) return false;
-    if (ready === true) this.#set("ready");
+    if (ready === true) {
+      this.#set("ready");
+      this.#watch(child, signal);
+    }
     // Alive and useless: the loop starts another.
     else child.kill("SIGKILL");
     return ready === true;
+  }
+
+  #watch(child: ChildProcess, signal: AbortSignal): void {
+    const { silentMs } = this.#plan;
+    if (silentMs === undefined) return;
+    const onSilent = () => {
+      // Not even SIGTERM reaches one that is stopped.
+      child.kill("SIGKILL");
+      this.#log(`did not answer for ${silentMs / 1_000} s: it is killed and started again`);
+    };
+    watchPulse(child, { silentMs, signal, onSilent });
+  }
+
+  /** A line in the log of the process, in the shape of the apps' own; 50 is "error". */
+  #log(msg: string): void {
+    const { name, logFile } = this.#plan;
+    try {
+      appendFileSync(logFile, `${JSON.stringify({ level: 50, time: Date.now(), name, pid: this.pid, msg })}\n`);
+    } catch {
+      // A full disk is no reason to let the process be.
+    }
   }
 
   #set(state: ProcessState): void {

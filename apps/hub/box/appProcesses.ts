@@ -92,6 +92,12 @@ export async function startAppProcesses(options: AppProcessesOptions): Promise<A
   return { all, restart, close };
 }
 
+/**
+ * A frozen edge keeps its part of the connections that come to the port. By now its lease has run out (docs/adr/0019), so that nothing is
+ * lost with it that was served.
+ */
+const silentMs = 6_000;
+
 function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<SupervisedProcess> {
   const { folder, appsFolder } = options;
   const connections = withMetricsOf(plan, options.connections);
@@ -105,6 +111,7 @@ function startOne(plan: AppProcess, options: AppProcessesOptions): Promise<Super
       logFile: join(folder.logs, `${plan.name}.log`),
       pidFile: pidFileOf(folder, plan.name),
       channel: true,
+      silentMs: plan.apps.includes("edge") ? silentMs : undefined,
       isReady: (_pid, said) => plan.apps.every((app) => said.some((message) => saysStarted(message, app))),
       readyTimeoutMs: 60_000,
       stopSignal: "SIGTERM",

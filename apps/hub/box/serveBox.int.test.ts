@@ -99,11 +99,11 @@ describe("a box", () => {
     expect(pids.filter((pid) => identifyProcess(pid) !== undefined)).toEqual([]);
   });
 
-  test("starts an app and a server again when they are killed", async () => {
+  test("starts an edge again when it is frozen, and a server when it is killed", async () => {
     const box = await serve(config());
     const before = await stateWhen(config().dataDir, ({ phase }) => phase === "ready");
     const victims = [before.processes[0], before.servers[0]].map((one) => one?.pid ?? 0);
-    for (const pid of victims) process.kill(pid, "SIGKILL");
+    for (const [at, pid] of victims.entries()) process.kill(pid, at === 0 ? "SIGSTOP" : "SIGKILL");
     const isBack = (one: { pid: number | null; state: string | null; restarts: number } | undefined) =>
       one?.state === "ready" && one.restarts === 1 && !victims.includes(one.pid ?? 0);
     const after = await stateWhen(config().dataDir, (now) => isBack(now.processes[0]) && isBack(now.servers[0]));
