@@ -131,9 +131,25 @@ describe("a connection", () => {
     expect([client.state, FakeSocket.all[0]?.closedWith]).toEqual(["waiting", 1005]);
   });
 
+  test("leaves who listens but says nothing for another, after 4 s, the next times after 8 s and 10 s, give or take a quarter", () => {
+    connected({ random: () => 0 });
+    for (const timeoutMs of [3_000, 6_000, 7_500, 7_500]) {
+      const socket = FakeSocket.last;
+      vi.advanceTimersByTime(timeoutMs - 1);
+      expect(socket.closedWith).toBeUndefined();
+      vi.advanceTimersByTime(1);
+      expect(socket.closedWith).toBe(1005);
+      vi.advanceTimersByTime(1);
+      expect(FakeSocket.last).not.toBe(socket);
+    }
+  });
+
   test("drops a line that never gets ready", () => {
     connected();
-    vi.advanceTimersByTime(10_000);
+    FakeSocket.last.says({ hello: { sid: "s", v: "chat.v1", heartbeatMs: 10_000, now: "", limits: {} } });
+    vi.advanceTimersByTime(9_999);
+    expect(FakeSocket.all[0]?.closedWith).toBeUndefined();
+    vi.advanceTimersByTime(1);
     expect(FakeSocket.all[0]?.closedWith).toBe(1005);
     vi.advanceTimersByTime(250);
     expect(FakeSocket.all.length).toBe(2);

@@ -65,7 +65,7 @@ export async function forwardFile(
 
 /**
  * Downloads a file, or a part of it: the answer's body is a stream, `blob()` and `arrayBuffer()` read it whole. Throws `HubError`,
- * `FileNotFound` also for a file that the asker may not read.
+ * `FileNotFound` also for a file that the asker may not read, `LineDead` when nothing came within 25 s.
  */
 export async function downloadFile(
   options: FileOptions & { readonly file: string; readonly part?: Part },
@@ -74,11 +74,14 @@ export async function downloadFile(
   const headers: Record<string, string> = { authorization: `Bearer ${token}` };
   if (part !== undefined) headers.range = `bytes=${part.from}-${part.to === undefined ? "" : part.to - 1}`;
   const at = new URL(fileUrl(url, file));
-  const response = await httpFetch(at, { headers, ...(signal && { signal }) });
+  const response = await httpFetch(at, { headers, ...(signal && { signal }) }, firstByteMs);
   if (response.ok) return response;
   await answerIn(response, signal);
   throw notAnAnswer();
 }
+
+/** The edge waits 20 s for a node that has the bytes. */
+const firstByteMs = 25_000;
 
 function newFile({ ok, p }: HttpAnswer): NewFile {
   const { size } = ok as { readonly size?: unknown };

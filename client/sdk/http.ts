@@ -8,14 +8,30 @@ export function httpHeaders(key: string | undefined, token: string | undefined):
   return { "idempotency-key": key ?? newKey(), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
 }
 
-/** Fetches. Throws `HubError`: `LineDead` when no answer came; what `init.signal` was aborted with goes through. */
-export async function httpFetch(url: URL, init: RequestInit): Promise<Response> {
+/** How long an answer is waited for by HTTP, in milliseconds; an edge takes 12 s for the longest, the end of a session. */
+export const answerTimeoutMs = 15_000;
+
+/**
+ * Fetches; resolves when the answer begins. Throws `HubError`: `LineDead` when none came within `timeoutMs`; what `init.signal` was aborted
+ * with goes through.
+ */
+export async function httpFetch(url: URL, init: RequestInit, timeoutMs = answerTimeoutMs): Promise<Response> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
+  const signal = init.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal;
   try {
-    return await fetch(url, init);
+    return await fetch(url, { ...init, signal });
   } catch (cause) {
     init.signal?.throwIfAborted();
-    throw new HubError("LineDead", { retry: true, cause, message: `no answer from ${url.origin}` });
+    throw noAnswer(url, cause);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+/** `LineDead`: nobody at `url` has answered. */
+export function noAnswer(url: URL, cause?: unknown): HubError {
+  return new HubError("LineDead", { retry: true, cause, message: `no answer from ${url.origin}` });
 }
 
 /** What a request came to, and a token that covers it. */
@@ -25,8 +41,8 @@ export interface HttpAnswer {
 }
 
 /** Fetches an answer. Throws as `httpFetch` and `answerIn`. */
-export async function httpAnswer(url: URL, init: RequestInit): Promise<HttpAnswer> {
-  return answerIn(await httpFetch(url, init), init.signal);
+export async function httpAnswer(url: URL, init: RequestInit, timeoutMs?: number): Promise<HttpAnswer> {
+  return answerIn(await httpFetch(url, init, timeoutMs), init.signal);
 }
 
 /** Reads an answer. Throws `HubError`: what the server refused with, `LineDead` when it broke off, `NotAnAnswer`. */

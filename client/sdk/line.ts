@@ -43,6 +43,8 @@ export interface Line {
 
 const firstWaitMs = 250;
 const longestWaitMs = 10_000;
+/** `hello` comes when the socket opens; whoever listens and does not say it is frozen, and another may get the next connection. */
+const helloTimeoutMs = 4_000;
 const signInTimeoutMs = 10_000;
 
 /** Opens a line and keeps it up. */
@@ -72,7 +74,8 @@ export function openLine(options: LineOptions, handlers: LineHandlers): Line {
       if (socket === opened) lost();
     };
     opened.onerror = () => undefined;
-    timer = setTimeout(cut, signInTimeoutMs);
+    // On a slow line the next attempts have longer. With jitter, so that not all come back in the same moment.
+    timer = setTimeout(cut, Math.min(helloTimeoutMs * 2 ** failures, signInTimeoutMs) * (0.75 + options.random() / 2));
   }
 
   function lost(): void {
@@ -98,6 +101,8 @@ export function openLine(options: LineOptions, handlers: LineHandlers): Line {
     if (typeof frame !== "object" || frame === null) return;
     if ("hello" in frame && state === "connecting") {
       hello = (frame as HelloFrame).hello;
+      clearTimeout(timer);
+      timer = setTimeout(cut, signInTimeoutMs);
       socket?.send(handlers.auth());
     } else if ("ready" in frame && state === "connecting") online(frame as ReadyFrame);
     else if ("err" in frame && !("i" in frame)) refused(frame.err as WireError);

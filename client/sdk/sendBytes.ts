@@ -1,5 +1,4 @@
-import { answerIn, type HttpAnswer, httpAnswer } from "./http.ts";
-import { HubError } from "./hubError.ts";
+import { answerIn, answerTimeoutMs, type HttpAnswer, httpAnswer, noAnswer } from "./http.ts";
 
 /** Bytes for one request. */
 export interface SentBytes {
@@ -10,13 +9,18 @@ export interface SentBytes {
   readonly onProgress?: ((sent: number, size: number) => void) | undefined;
 }
 
+/** Who sends more slowly than 4 KiB a second for a minute is cut off by the edge: after this there is no answer any more. */
+const timeoutFor = (bytes: number): number => Math.min(60_000 + bytes / 4 + answerTimeoutMs, longestTimerMs);
+const longestTimerMs = 2 ** 31 - 1;
+
 /** Posts bytes. Throws as `httpAnswer`. */
 export function sendBytes(url: URL, { headers, bytes, signal, onProgress }: SentBytes): Promise<HttpAnswer> {
   const init = { method: "POST", headers, ...(signal && { signal }) };
-  if (onProgress === undefined) return httpAnswer(url, { ...init, body: bytes });
+  const timeoutMs = timeoutFor(bytes instanceof Blob ? bytes.size : bytes.byteLength);
+  if (onProgress === undefined) return httpAnswer(url, { ...init, body: bytes }, timeoutMs);
   const body = bytes instanceof Blob ? bytes : new Blob([bytes]);
   // In browsers `fetch` does not tell how far it is, and elsewhere there is nothing else.
-  if (typeof XMLHttpRequest === "undefined") return httpAnswer(url, counted(init, body, onProgress));
+  if (typeof XMLHttpRequest === "undefined") return httpAnswer(url, counted(init, body, onProgress), timeoutMs);
   return byXhr(url, { headers, body, signal, onProgress });
 }
 
@@ -48,7 +52,8 @@ function byXhr(
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded }) => onProgress?.(loaded, body.size);
     request.onload = () => resolve(new Response(request.responseText, { status: request.status }));
-    request.onerror = () => reject(new HubError("LineDead", { retry: true, message: `no answer from ${url.origin}` }));
+    request.timeout = timeoutFor(body.size);
+    request.onerror = request.ontimeout = () => reject(noAnswer(url));
     request.onabort = () => reject(signal?.reason);
     signal?.addEventListener("abort", () => request.abort());
     if (signal?.aborted === true) reject(signal.reason);

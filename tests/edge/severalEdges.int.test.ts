@@ -73,7 +73,9 @@ test("one edge is killed and one is frozen: all go on at the third; nothing is l
   await vi.waitFor(() => expect(posted.length).toBeGreaterThan(30), { timeout: 10_000, interval: 5 });
   edges[0]?.child.kill("SIGKILL");
   edges[1]?.child.kill("SIGSTOP");
-  await vi.waitFor(() => expect(posted.length).toBeGreaterThan(90), { timeout: 10_000, interval: 5 });
+  // More than by the few who may be at the third one already: who comes to the frozen one again and again tries on, a few seconds each time.
+  const before = posted.length;
+  await vi.waitFor(() => expect(posted.length).toBeGreaterThan(before + 60), { timeout: 40_000, interval: 5 });
   edges[1]?.child.kill("SIGCONT");
   await Promise.all(talking);
   const all = upTo(3 + sent.length);
@@ -82,7 +84,7 @@ test("one edge is killed and one is frozen: all go on at the third; nothing is l
   const { events } = await first.client.query("history", { room, limit: 200 });
   const texts = events.flatMap(({ t, d }) => (t === "messagePosted" ? [(d as { text: string }).text] : []));
   expect([...texts].sort()).toEqual([...sent].sort());
-}, 60_000);
+}, 90_000);
 
 /** What `person` needs of an edge besides its address. */
 function edgeOf() {
