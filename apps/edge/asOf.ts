@@ -37,7 +37,7 @@ export async function roomAsOf(
   const follower = lanes.ofRoom(room);
   const { s: head, from, epoch, type } = await roomState(lanes, room, user);
   const read = (fromS: number, toS: number) => eventsBetween(follower, readRows, { room, fromS, toS });
-  const s = wanted ?? (await lastBy(Date.parse(String(at)), { from, head, read }));
+  const s = wanted ?? (await lastBy(Date.parse(String(at)), { from, head, read, now: lanes.clock.now }));
   if (s > head) throw new Refused("NotYet", { head });
   if (s < from) throw new Refused("BeforeHistory", { from });
   const about = aboutRoom(await aboutEvents(follower, readAboutRoom, room, s));
@@ -56,8 +56,11 @@ interface History {
 }
 
 /** The last event not later than `ms`; one before `from` or after `head` when there is none such. Instants never go back. */
-async function lastBy(ms: number, { from, head, read }: History & { readonly head: number }): Promise<number> {
-  if (ms > Date.now()) return head + 1;
+async function lastBy(
+  ms: number,
+  { from, head, read, now }: History & { readonly head: number; now(): number },
+): Promise<number> {
+  if (ms > now()) return head + 1;
   let low = from - 1;
   let high = head;
   while (low < high) {

@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly userAgent: string;
   /** What `hello` tells; those of the protocol if left out. */
   readonly limits?: Readonly<Record<string, number>>;
+  /** The time that `hello` tells, in milliseconds; this machine's if left out. */
+  now?(): number;
   /** Whether anything may be told in this very moment; always if left out. */
   mayServe?(): boolean;
   /** It leaves all its rooms; called once, before the socket is closed. */
@@ -100,7 +102,7 @@ export class Connection implements FeedSocket {
       this.#becomeClosed = resolve;
     });
     this.#authTimer = setTimeout(() => this.end("AuthTimeout"), authTimeoutMs);
-    const now = new Date().toISOString();
+    const now = new Date(options.now?.() ?? Date.now()).toISOString();
     this.#say({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
   }
 

@@ -11,6 +11,7 @@ import {
 import { decodePosition, encodePosition, type LaneId, type Position, positionAt } from "@connect-hub/domain/values";
 import { latestRead } from "./latestRead.ts";
 import type { Lease } from "./lease.ts";
+import { type LogClock, logClock } from "./logClock.ts";
 import { Refused } from "./refusals.ts";
 
 /** The lanes as this edge follows them. */
@@ -21,6 +22,8 @@ export interface EdgeLanes {
   readonly all: readonly LaneFollower[];
   /** Whether what the followers say of sessions counts. */
   readonly lease: Lease;
+  /** What time it is for the writers; looked at with each renewal of the lease. */
+  readonly clock: LogClock;
   ofRoom(room: string): LaneFollower;
   /** Waits until these followers are where their lanes are now, by the leader. Throws `LogUnavailable`. */
   fresh(followers: readonly LaneFollower[]): Promise<void>;
@@ -92,6 +95,7 @@ export function edgeLanes(
     content,
     all,
     lease,
+    clock: logClock(() => accounts.lane.time()),
     ofRoom(room) {
       const follower = byId.get(laneOf("rooms", room, rooms.length));
       if (follower === undefined) throw new Error("every room has a lane");
@@ -123,7 +127,7 @@ export function knowFacts(follower: LaneFollower, refs: readonly FactRef[]): Pro
  * `FactsUnavailable` and `Refused` (`NotCaughtUp`).
  */
 export async function knowFactsOf(wanted: ReadonlyMap<LaneFollower, readonly FactRef[]>): Promise<void> {
-  const giveUpAt = Date.now() + positionTimeoutMs;
+  const giveUpAt = performance.now() + positionTimeoutMs;
   do {
     await Promise.all([...wanted].map(([follower, refs]) => knowThose(follower, refs, giveUpAt)));
     // While one was waited for, another may have loaded rows from tables that are ahead of it.
@@ -135,7 +139,8 @@ async function knowThose(follower: LaneFollower, refs: readonly FactRef[], giveU
   const unknown = refs.filter((ref) => !view.knows(ref));
   if (unknown.length > 0) await view.load(unknown);
   if (!isBehindTables(follower)) return;
-  if (!(await follower.reached(view.floor, Math.max(0, giveUpAt - Date.now())))) throw new Refused("NotCaughtUp");
+  if (!(await follower.reached(view.floor, Math.max(0, giveUpAt - performance.now()))))
+    throw new Refused("NotCaughtUp");
 }
 
 /** Rows that were loaded are then ahead of the head, and of those that were known before. */

@@ -64,7 +64,7 @@ const pruneMs = 10_000;
 export async function startFollowing(options: FollowingOptions): Promise<Following> {
   const { link, prefix, source, vault, log } = options;
   const names = subjects(prefix);
-  const recent = recentEntrants(Date.now);
+  const recent = recentEntrants(() => performance.now());
   const known = writers(() => performance.now(), options.onNewWriter);
   const lanes = new LateLanes(options.lease);
   const { over, end } = untilOver();

@@ -109,11 +109,11 @@ async function sendNow(given: ClientCommand, sources: ForwardSources): Promise<C
     const isMoved = "refused" in reply && reply.refused.code === "LaneMoved";
     if (!isMoved || (given.who !== undefined && !sessionHolds(given.who, lanes))) return reply;
     // The same bytes under the same key: if the former writer has stored it after all, the new one says so.
-    to = await writers.after(lane, to, Math.min(handOverMs, command.deadlineAt - Date.now()));
+    to = await writers.after(lane, to, Math.min(handOverMs, command.deadlineAt - lanes.clock.now()));
     if (to === undefined) return reply;
   }
 }
 
 function contextOf({ hashes, lanes }: ForwardSources): Parameters<typeof toCommand>[1] {
-  return { hashes, roomLanes: lanes.rooms.length, nowMs: Date.now() };
+  return { hashes, roomLanes: lanes.rooms.length, nowMs: lanes.clock.now() };
 }

@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
+import { derivedId } from "@connect-hub/domain/kernel";
 import { CommandId, type JsonObject } from "@connect-hub/domain/values";
 import { errorEntry, type WireError } from "@connect-hub/protocol";
 import type { HttpRequest, HttpResponse } from "@connect-hub/uws";
-import { uuidv7 } from "uuidv7";
 import { Refused } from "./refusals.ts";
 
 /** The body, an object; an empty one is `{}`. Throws `Refused` (`BadJson`, `BadInput`). */
@@ -18,10 +19,13 @@ export function bodyOf(request: HttpRequest): JsonObject {
   return parsed as JsonObject;
 }
 
-/** The command's key, or a new one. Throws `Refused` (`BadInput`). */
-export function keyOf(request: HttpRequest): string {
+/** A new key, dated `nowMs`. */
+export const newKey = (nowMs: number): string => derivedId(nowMs, randomUUID());
+
+/** The command's key, or a new one, dated `nowMs`. Throws `Refused` (`BadInput`). */
+export function keyOf(request: HttpRequest, nowMs: number): string {
   const given = request.headers.get("idempotency-key");
-  if (given === undefined) return uuidv7();
+  if (given === undefined) return newKey(nowMs);
   if (!CommandId.safeParse(given).success)
     throw new Refused("BadInput", "Idempotency-Key: must be a lower-case UUIDv7");
   return given;

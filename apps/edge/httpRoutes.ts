@@ -82,7 +82,7 @@ async function ready(readiness: Readiness): Promise<HttpResponse> {
 async function enter(method: "register" | "signIn", request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
   const data = bodyOf(request);
   const email = typeof data.email === "string" ? data.email.trim().toLowerCase().slice(0, limits.emailLength) : "";
-  const key = keyOf(request);
+  const key = keyOf(request, sources.lanes.clock.now());
   await sources.admitAttempt(method, request.remoteAddress, email);
   return send({ method, data, key, ...senderOf(request) }, sources);
 }
@@ -96,7 +96,8 @@ async function command(
   return asked(method, request, sources, (who) => {
     if (!isSocketCommand(method)) throw new Refused("UnknownMethod", method);
     const after = positionOf(request);
-    return send({ method, data, key: keyOf(request), who, after, ...senderOf(request) }, sources);
+    const key = keyOf(request, sources.lanes.clock.now());
+    return send({ method, data, key, who, after, ...senderOf(request) }, sources);
   });
 }
 
@@ -139,7 +140,8 @@ async function asked(
 
 async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {
   const who = await whoAsks("claimFile", request, sources);
-  const reply = await uploadFile(request, { key: keyOf(request), who, ...senderOf(request) }, sources);
+  const key = keyOf(request, sources.lanes.clock.now());
+  const reply = await uploadFile(request, { key, who, ...senderOf(request) }, sources);
   return json(201, answerOf(reply));
 }
 

@@ -48,7 +48,7 @@ export function edgeLease(
       // First it is listed, then it is sure to have applied what was committed before that.
       prove = async () => {
         await registry.announce(self);
-        await lanes.fresh([lanes.accounts]);
+        await Promise.all([lanes.fresh([lanes.accounts]), lanes.clock.look()]);
       };
       tellBack = onBack;
       const kept = await keepLease(lease).catch((error) => {

@@ -87,6 +87,7 @@ async function openDoors(
   const sender = commandSender(backends.link, {
     onMalformed: (what) => log.error(what),
     onBug: (error) => log.error({ err: error }, "a bug: commands could not be sent"),
+    now: () => following.lanes.clock.now(),
   });
   opened.push(async () => sender.close());
   const { lease, begin } = edgeLease(config, log, backends);
@@ -249,6 +250,7 @@ function listen(config: EdgeConfig, sources: HttpSources, measures: Metrics): Pr
       for (const reader of connection.readers.values()) feeds.drop(reader);
     },
     mayServe: () => sources.lanes.lease.holds(),
+    now: sources.lanes.clock.now,
     stop: feeds.stop,
     onBug,
     limits: { ...limits, fileBytes: config.HUB_FILE_BYTES },

@@ -4,10 +4,10 @@ import { type CommandReply, pause } from "@connect-hub/domain/kernel";
 import { isRetryable, type JsonObject } from "@connect-hub/domain/values";
 import { errorEntry } from "@connect-hub/protocol";
 import type { HttpRequest } from "@connect-hub/uws";
-import { uuidv7 } from "uuidv7";
 import type { EdgeLanes } from "./edgeLanes.ts";
 import { uploadHead } from "./fileHeaders.ts";
 import { isInRoom } from "./fileRights.ts";
+import { newKey } from "./httpMessages.ts";
 import { Refused, refusalOf } from "./refusals.ts";
 import { assertSession, type Who } from "./sessions.ts";
 import { steadyUpload } from "./steadyUpload.ts";
@@ -63,7 +63,7 @@ export async function uploadFile(
     const reply = await claim({ ...uploader, method: "claimFile", data }, sources);
     // No bytes without a record: nobody would ever find them, and to remove them could take them from another upload.
     if (isRefusedForGood(reply) && !wasHere)
-      await claim({ ...uploader, key: uuidv7(), method: "claimFile", data }, sources);
+      await claim({ ...uploader, key: newKey(sources.lanes.clock.now()), method: "claimFile", data }, sources);
     // It may have been dropped before the log knew that this claim counts on it.
     await received.commit();
     await uploadStep?.("upload.claimed");
@@ -80,14 +80,14 @@ async function claim(
   command: ClientCommand & { readonly data: JsonObject },
   { send }: Pick<UploadSources, "send">,
 ): Promise<CommandReply> {
-  const giveUpAt = Date.now() + claimTimeoutMs;
+  const giveUpAt = performance.now() + claimTimeoutMs;
   for (;;) {
     const reply = await send(command).catch((error: unknown): CommandReply => {
       const { wire, isBug } = refusalOf(error);
-      if (isBug || !wire.retry || Date.now() > giveUpAt) throw error;
+      if (isBug || !wire.retry || performance.now() > giveUpAt) throw error;
       return { refused: { code: "Unavailable" } };
     });
-    if (!("refused" in reply) || isRefusedForGood(reply) || Date.now() > giveUpAt) return reply;
+    if (!("refused" in reply) || isRefusedForGood(reply) || performance.now() > giveUpAt) return reply;
     const waitMs = errorEntry(reply.refused.code).afterMs ?? 0;
     await pause(waitMs);
   }

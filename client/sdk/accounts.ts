@@ -13,7 +13,7 @@ export interface Session {
 export interface AccountOptions {
   /** For example `http://127.0.0.1:7750`. */
   readonly url: string;
-  /** A UUIDv7; the same key with the same data is the same request, however often it is sent. Made if left out. */
+  /** A UUIDv7; the same key with the same data is the same request, however often it is sent. The server makes one if it is left out. */
   readonly key?: string;
 }
 

@@ -1,3 +1,4 @@
+import { uuidV7Time } from "@connect-hub/domain/values";
 import type { RoomEvent } from "@connect-hub/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ConnectOptions } from "./client.ts";
@@ -65,8 +66,8 @@ function connected(options: Partial<ConnectOptions> = {}) {
   return { client, seen, states };
 }
 
-function signsIn(rooms: readonly object[] = [state], version = 1): void {
-  FakeSocket.last.says({ hello: { sid: "s", v: "chat.v1", heartbeatMs: 10_000, now: "", limits: { inFlight: 64 } } });
+function signsIn(rooms: readonly object[] = [state], version = 1, now = ""): void {
+  FakeSocket.last.says({ hello: { sid: "s", v: "chat.v1", heartbeatMs: 10_000, now, limits: { inFlight: 64 } } });
   FakeSocket.last.says({ ready: { user: { id: "u1", name: "Ada" }, rooms, version, position } });
 }
 
@@ -94,6 +95,33 @@ describe("a connection", () => {
     FakeSocket.last.says(event(5));
     FakeSocket.last.says({ resumed: { [room]: ["ok", epoch, 5] } });
     expect(seen).toEqual([3, 4, 5]);
+  });
+
+  test("resumes first what somebody looks at, and no more rooms at once than the server takes", () => {
+    const ids = Array.from({ length: 1_001 }, (_, at) => `00000000-0000-7000-8000-${String(at).padStart(12, "0")}`);
+    const cursors = Object.fromEntries(ids.map((id) => [id, [epoch, 2] as const]));
+    const { client } = connected({ cursors: cursors as never, history: 0 });
+    client.room(ids[500] ?? "");
+    signsIn(ids.map((id) => ({ ...state, id })));
+    const [{ auth }] = FakeSocket.last.sent as [{ auth: { resume: object } }];
+    const resumed = Object.keys(auth.resume);
+    expect([resumed.length, ...resumed.slice(0, 2)]).toEqual([1_000, ids[500], ids[0]]);
+    FakeSocket.last.says({ resumed: Object.fromEntries(resumed.map((id) => [id, ["ok", epoch, 2]])) });
+    FakeSocket.last.says({ resync: { rooms: ids } });
+    const frames = (FakeSocket.last.sent as object[]).flatMap((frame) =>
+      "resume" in frame ? [Object.keys(frame.resume as object)] : [],
+    );
+    expect(frames.map(({ length }) => length)).toEqual([1_000, 1]);
+    expect(new Set(frames.flat())).toEqual(new Set(ids));
+  });
+
+  test.each([-3_600_000, 3_600_000])("whose clock is %d ms off dates its keys by the server's", (offMs) => {
+    const { client } = connected();
+    const now = Date.now() - offMs;
+    signsIn([state], 1, new Date(now).toISOString());
+    void client.command("leaveRoom", { room }).catch(() => undefined);
+    const { k } = FakeSocket.last.sent.at(-1) as { k: string };
+    expect(Math.abs(uuidV7Time(k) - now)).toBeLessThan(1_000);
   });
 
   test("waits longer from failure to failure, but not longer than 10 seconds", () => {

@@ -34,6 +34,9 @@ export function connect(options: ConnectOptions): Client {
   let user: ReadyFrame["ready"]["user"] | undefined;
   let version = 0;
   let beats = 0;
+  /** How far this clock is ahead of the server's: keys are dated by the server's. */
+  let aheadMs = 0;
+  const datedKey = (): string => newKey(Date.now() - aheadMs);
   let again: ReturnType<typeof setTimeout> | undefined;
   let resumed: Readonly<Record<string, Cursor>> = {};
 
@@ -52,7 +55,11 @@ export function connect(options: ConnectOptions): Client {
         stores.of(room)?.add(events);
       },
       reset: (room) => options.onReset?.(room),
-      resume: (cursors) => void line.send(JSON.stringify({ resume: cursors })),
+      resume(cursors) {
+        const all = Object.entries(cursors);
+        for (let at = 0; at < all.length; at += limits.resumeRooms)
+          line.send(JSON.stringify({ resume: Object.fromEntries(all.slice(at, at + limits.resumeRooms)) }));
+      },
       load(room, s) {
         stores.of(room)?.begin();
         void load(room, s);
@@ -69,7 +76,7 @@ export function connect(options: ConnectOptions): Client {
   }
 
   const history = options.history ?? defaultHistory;
-  const stores = roomStores({ command, query, user: () => user?.id, rooms, tracks, history });
+  const stores = roomStores({ command, query, newKey: datedKey, user: () => user?.id, rooms, tracks, history });
 
   function setRooms(states: readonly RoomState[], parked: readonly string[] = []): void {
     const ids = new Set([...states.map((state) => state.id), ...parked]);
@@ -118,7 +125,11 @@ export function connect(options: ConnectOptions): Client {
     return ok;
   }
 
-  function command(method: string, data: unknown, { key = newKey() }: { readonly key?: string } = {}): Promise<never> {
+  function command(
+    method: string,
+    data: unknown,
+    { key = datedKey() }: { readonly key?: string } = {},
+  ): Promise<never> {
     return request({ m: method, d: data, k: key }) as Promise<never>;
   }
 
@@ -130,7 +141,13 @@ export function connect(options: ConnectOptions): Client {
     { urls, WebSocket, random },
     {
       auth() {
-        resumed = Object.fromEntries(Object.entries(tracks.cursors()).slice(0, limits.resumeRooms));
+        const told = Date.parse(line.hello?.now ?? "");
+        if (!Number.isNaN(told)) aheadMs = Date.now() - told;
+        // The server goes by this order: rooms that somebody looks at come first.
+        const isSeen = ([room]: readonly [string, Cursor]): boolean => stores.of(room) !== undefined;
+        const all = Object.entries(tracks.cursors());
+        const ordered = [...all.filter(isSeen), ...all.filter((one) => !isSeen(one))];
+        resumed = Object.fromEntries(ordered.slice(0, limits.resumeRooms));
         return JSON.stringify({ auth: { token: options.token, resume: resumed } });
       },
       ready(frame) {

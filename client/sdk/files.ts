@@ -27,7 +27,7 @@ export interface Upload {
   readonly bytes: Blob | Uint8Array<ArrayBuffer>;
   /** SHA-256 of the bytes, hex: the server checks it and keeps nothing of other bytes. */
   readonly sha256?: string;
-  /** A UUIDv7; the same key with the same bytes is the same file, however often it is sent. Made if left out. */
+  /** A UUIDv7; the same key with the same bytes is the same file, however often it is sent. The server makes one if it is left out. */
   readonly key?: string;
   /** Told now and then how many of how many bytes were handed to the line; may not throw. */
   readonly onProgress?: (sent: number, size: number) => void;

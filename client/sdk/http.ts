@@ -1,11 +1,13 @@
 import type { Json } from "@connect-hub/domain/values";
 import type { WireError } from "@connect-hub/protocol";
 import { HubError, hubError } from "./hubError.ts";
-import { newKey } from "./newKey.ts";
 
-/** The headers of a request with a key, made if left out, and of a session. */
+/** The headers of a request with a key, which the server makes if it is left out, and of a session. */
 export function httpHeaders(key: string | undefined, token: string | undefined): Record<string, string> {
-  return { "idempotency-key": key ?? newKey(), ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+  return {
+    ...(key !== undefined && { "idempotency-key": key }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  };
 }
 
 /** How long an answer is waited for by HTTP, in milliseconds; an edge takes 12 s for the longest, the end of a session. */

@@ -5,7 +5,6 @@ import type { Client } from "./client.ts";
 import { echoes } from "./echoes.ts";
 import type { HubError } from "./hubError.ts";
 import { messageFold } from "./messageFold.ts";
-import { newKey } from "./newKey.ts";
 import { roomAudience } from "./roomAudience.ts";
 import { allMembers, membersAfter } from "./roomMembers.ts";
 import type { Member, RoomStatus, RoomStore, RoomView } from "./roomView.ts";
@@ -17,6 +16,8 @@ export interface StoreSource extends Pick<Client, "command" | "query"> {
   status(): RoomStatus;
   /** How far the room was delivered; undefined unless it is live. */
   head(): Cursor | undefined;
+  /** A key for a new command. */
+  newKey(): string;
   /** How many of the newest events are loaded at first. */
   readonly history: number;
 }
@@ -162,7 +163,8 @@ export function roomStore(room: string, source: StoreSource): FedStore {
       await nameNewcomers();
       return current().members ?? [];
     },
-    post: (post, { key = newKey() } = {}) => echo.add(typeof post === "string" ? { text: post } : post, key, head ?? 0),
+    post: (post, { key = source.newKey() } = {}) =>
+      echo.add(typeof post === "string" ? { text: post } : post, key, head ?? 0),
     async edit(s, text) {
       await source.command("editMessage", { room, message: s, text });
     },

@@ -16,7 +16,7 @@ export interface RoomStores {
 }
 
 /** What the stores of one client are fed from. */
-interface StoresSource extends Pick<StoreSource, "command" | "query" | "history"> {
+interface StoresSource extends Pick<StoreSource, "command" | "query" | "newKey" | "history"> {
   /** Undefined before the client was online. */
   user(): string | undefined;
   readonly rooms: Client["rooms"];
