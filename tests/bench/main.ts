@@ -1,9 +1,11 @@
 import { append } from "./append.ts";
 import type { Bench } from "./bench.ts";
+import { catchUp } from "./catchUp.ts";
 import { coldLoad } from "./coldLoad.ts";
 import { deliver } from "./deliver.ts";
+import { diy } from "./diy.ts";
+import { download } from "./download.ts";
 import { fanout } from "./fanout.ts";
-
 import { hotRoom } from "./hotRoom.ts";
 import { idleMemory } from "./idleMemory.ts";
 import { move } from "./move.ts";
@@ -22,6 +24,9 @@ const benches: { readonly [name: string]: Bench } = {
   fanout,
   deliver,
   "idle-memory": idleMemory,
+  "catch-up": catchUp,
+  download,
+  diy,
   move,
   upload,
   "read-your-writes": readYourWrites,

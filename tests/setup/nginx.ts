@@ -14,6 +14,7 @@ const wanted: WantedProgram = {
 
 /** A running nginx. */
 export interface Nginx {
+  readonly pid: number;
   close(): Promise<void>;
 }
 
@@ -42,6 +43,7 @@ export async function startNginx(http: string): Promise<Nginx> {
     if (child.exitCode !== 0) process.stderr.write(`nginx ended: ${said}\n`);
   });
   return {
+    pid: child.pid ?? 0,
     async close() {
       child.kill("SIGTERM");
       await ended;
