@@ -192,6 +192,22 @@ describe("reading", () => {
     );
   });
 
+  test("in memory that is used again, each part is right until the next one is asked for", async () => {
+    const blobs = await store();
+    const bytes = randomBytes(1_700_000);
+    const hash = await put(blobs, bytes);
+    const memory = new Set<ArrayBufferLike>();
+    let at = 0;
+    for await (const part of blobs.read(hash, 0, bytes.length, { reusesMemory: true })) {
+      // The next one is being read meanwhile.
+      await new Promise(setImmediate);
+      expect(bytes.subarray(at, at + part.length).equals(part)).toBe(true);
+      at += part.length;
+      memory.add(part.buffer);
+    }
+    expect([at, memory.size]).toEqual([bytes.length, 2]);
+  });
+
   test("what is not there throws ENOENT, and who began reads to the end though it is dropped", async () => {
     const blobs = await store();
     const bytes = randomBytes(2 * MiB);

@@ -2,7 +2,7 @@ import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isErrno, WrongBytes } from "./errors.ts";
 import { openFolders, syncFolder } from "./folders.ts";
-import { readRange } from "./read.ts";
+import { type ReadOptions, readRange } from "./read.ts";
 import { type Received, type ReceiveOptions, receive } from "./receive.ts";
 import { Account, type Budget, blobsIn, type StoredBlob, type Usage } from "./usage.ts";
 
@@ -37,7 +37,7 @@ export interface BlobStore {
    * The bytes `from` (inclusive) to `to` (exclusive). Throws `ENOENT` when they are not here; who began reads to the end. It counts as
    * an access unless `isAccess` is false.
    */
-  read(hash: string, from: number, to: number, how?: { readonly isAccess: boolean }): AsyncIterable<Uint8Array>;
+  read(hash: string, from: number, to: number, how?: ReadOptions): AsyncIterable<Uint8Array>;
   /** What is here, in no order. */
   list(): AsyncIterable<StoredBlob>;
   /** Removes the bytes, durably; whether they were here. */
