@@ -1,5 +1,4 @@
 import { waitFor } from "../../demo/waitFor.ts";
-import type { KeptApp } from "../../faults/keptApp.ts";
 import type { Random } from "../../faults/random.ts";
 import type { CommandsProcess, SoakBox } from "./soakBox.ts";
 import type { Traffic } from "./traffic.ts";
@@ -40,14 +39,6 @@ export async function waitForAnother(scene: Scene, lane: string, former: Command
 }
 
 const beatAt = ({ line }: CommandsProcess, lane: string): number => line.publishedAt(`beat.${lane}`) ?? 0;
-
-/** Kills a process that is started again, and waits until it is. */
-export async function killApp(app: KeptApp): Promise<void> {
-  const before = app.pid;
-  process.kill(before, "SIGKILL");
-  await waitFor("the killed process is replaced", () => app.pid !== before, aliveMs);
-  await app.ready();
-}
 
 /** Everybody who writes is answered again. */
 export async function waitForAnswers({ traffic }: Pick<Scene, "traffic">): Promise<void> {

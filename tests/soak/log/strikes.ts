@@ -2,11 +2,12 @@ import { pause } from "@connect-hub/domain/kernel";
 import { register } from "@connect-hub/sdk";
 import { newKey } from "../../demo/newKey.ts";
 import { waitFor } from "../../demo/waitFor.ts";
+import { killApp } from "../../faults/keptApp.ts";
 import { killSupervised } from "../../faults/ownBox.ts";
 import { surely, uploadSurely } from "../../support/fileDoor.ts";
 import type { RunningLoss } from "../../support/natsLine.ts";
 import { saveLog } from "./olderLog.ts";
-import { killApp, leaderOf, type Scene, waitForAnother } from "./scene.ts";
+import { leaderOf, type Scene, waitForAnother } from "./scene.ts";
 
 /** Does something to the box while people write; whether it happened. */
 export type Strike = (scene: Scene) => Promise<boolean>;
