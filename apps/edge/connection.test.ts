@@ -1,6 +1,6 @@
 import type { SendOutcome, Socket } from "@connect-hub/uws";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Connection } from "./connection.ts";
+import { Connection, maxUnsentBytes } from "./connection.ts";
 import { Refused } from "./refusals.ts";
 import { revokeMs } from "./revokes.ts";
 import type { Reader } from "./roomFeed.ts";
@@ -161,6 +161,18 @@ describe("a reader that is too slow", () => {
     expect([socket.closedWith, connection.inFlight]).toEqual([undefined, 64]);
     connection.answer(5, { ok: text, p: "p" });
     expect([socket.closedWith, ended.length, sent().length]).toEqual([1013, 1, 1]);
+  });
+
+  test.each([-1, 0, 1])("is turned away beyond 4 MiB that it is owed, tried with %i bytes more", (more) => {
+    const { socket, connection, ready } = connected();
+    ready();
+    socket.outcome = "dropped";
+    const owe = (bytes: number) => connection.tell({ x: "x".repeat(bytes - '{"x":""}'.length) });
+    owe(maxUnsentBytes / 2);
+    expect(connection.waitingBytes).toBe(maxUnsentBytes / 2);
+    owe(maxUnsentBytes / 2 + more);
+    expect(socket.closedWith).toBe(more > 0 ? 1013 : undefined);
+    expect(connection.waitingBytes).toBe(more > 0 ? 0 : maxUnsentBytes + more);
   });
 
   test("holds its requests until their answers have left", () => {

@@ -34,8 +34,8 @@ export interface ConnectionOptions {
 
 /** Beyond so many bytes that wait for a slow reader, what is long is sent only when it has read on. */
 const calmBytes = 256 * 1024;
-/** Beyond so many bytes that are kept for a slow reader, it is turned away. */
-const maxUnsentBytes = 4 * 1024 * 1024;
+/** Beyond so many bytes that are kept for a slow reader, besides those that are on their way, it is turned away. */
+export const maxUnsentBytes = 4 * 1024 * 1024;
 const signInTimeoutMs = 10_000;
 /** For an error that closes only here: try again later, or don't. */
 const closeCodes = { retry: 1013, final: 1008 } as const;
@@ -68,8 +68,9 @@ export class Connection implements FeedSocket {
   who: Who | undefined;
   /** Requests of which the answer has not left yet. */
   inFlight = 0;
-  /** Resume frames that are not through yet. */
-  resumes = 0;
+  /** Rooms of resume frames that are not through yet. */
+  resuming = 0;
+  heldBytes = 0;
   /** The version of the set of its rooms, as last told. */
   version = 0;
   /** Resolves when `ready` was sent; never for a socket that did not get so far. */
@@ -108,6 +109,11 @@ export class Connection implements FeedSocket {
 
   get user(): string {
     return this.who?.user ?? "";
+  }
+
+  /** Bytes that this edge keeps for it because they can't be sent yet. */
+  get waitingBytes(): number {
+    return this.#socket.bufferedBytes + this.#unsentBytes + this.heldBytes;
   }
 
   /** Whether it takes and gives frames. */

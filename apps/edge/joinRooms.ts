@@ -76,6 +76,9 @@ export async function finishResume(
 
 /** From now on keeps what is published in the room for the socket. */
 export function holdRoom(connection: Connection, room: string, { feeds }: JoinSources): Reader {
+  const before = connection.readers.get(room);
+  // What was kept for a membership that is over is of no use.
+  if (before?.phase === "gone") feeds.drop(before);
   const reader = feeds.hold(connection, room);
   connection.readers.set(room, reader);
   return reader;

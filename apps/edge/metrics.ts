@@ -18,7 +18,7 @@ export interface Metrics {
 
 /** What is looked at when somebody asks. */
 export interface MeasuredParts {
-  readonly sockets: { readonly count: number };
+  readonly sockets: { readonly count: number; all(): readonly { readonly waitingBytes: number }[] };
   readonly feeds: { readonly count: number };
   readonly lanes: { readonly all: readonly Pick<LaneFollower, "lane" | "view">[] };
 }
@@ -36,6 +36,8 @@ export function metrics(): Metrics {
     new Counter({ name: `hub_edge_${name}_total`, help, labelNames, registers });
 
   const sockets = gauge("sockets", "Sockets that are signed in.");
+  const waiting = gauge("waiting_bytes", "Bytes that are kept for sockets which read too slowly or catch up.");
+  const mostWaiting = gauge("waiting_bytes_most", "Of these, those of the socket with the most.");
   const rooms = gauge("rooms", "Rooms that somebody here reads.");
   const lag = gauge("lane_lag", "Commits of a lane that this edge has not taken in yet.", ["lane"]);
   const published = counter("frames_published", "Frames of events, each sent to all who read their room here.");
@@ -75,6 +77,9 @@ export function metrics(): Metrics {
     },
     async text(parts) {
       sockets.set(parts.sockets.count);
+      const kept = parts.sockets.all().map(({ waitingBytes }) => waitingBytes);
+      waiting.set(kept.reduce((sum, bytes) => sum + bytes, 0));
+      mostWaiting.set(kept.reduce((most, bytes) => Math.max(most, bytes), 0));
       rooms.set(parts.feeds.count);
       const heads = await Promise.all(parts.lanes.all.map(headOf));
       lag.reset();

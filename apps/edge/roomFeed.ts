@@ -5,6 +5,8 @@ import { type RoomSequence, roomSequence } from "./roomSequence.ts";
 /** A socket as the feeds see it. */
 export interface FeedSocket {
   readonly user: string;
+  /** Bytes of events that are kept for it in all of its rooms, as the feeds count them. */
+  heldBytes: number;
   subscribe(room: string): void;
   unsubscribe(room: string): void;
   /** Sends events to this socket alone. */
@@ -59,8 +61,8 @@ export interface RoomFeedOptions {
   onEnd(): void;
 }
 
-/** Bytes of events that are kept for one reader; beyond that it has to resume. */
-const maxHeldBytes = 1024 * 1024;
+/** Bytes of events that are kept for one socket; beyond that it has to resume the room. */
+export const maxHeldBytes = 1024 * 1024;
 
 /** What the feed keeps of a reader. */
 interface OwnReader extends Reader {
@@ -71,6 +73,8 @@ interface OwnReader extends Reader {
   from: number;
   held: RoomFrame[];
   heldBytes: number;
+  /** Something could not be kept. */
+  isOverfull: boolean;
 }
 
 export function roomFeed(options: RoomFeedOptions): RoomFeed {
@@ -111,9 +115,22 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
   }
 
   function keep(reader: OwnReader, frame: RoomFrame): void {
-    reader.heldBytes += frame.body.byteLength;
-    if (reader.heldBytes > maxHeldBytes) reader.held = [];
-    else reader.held.push(frame);
+    const bytes = frame.body.byteLength;
+    if (reader.isOverfull) return;
+    if (reader.socket.heldBytes + bytes > maxHeldBytes) {
+      forgetHeld(reader);
+      reader.isOverfull = true;
+      return;
+    }
+    reader.held.push(frame);
+    reader.heldBytes += bytes;
+    reader.socket.heldBytes += bytes;
+  }
+
+  function forgetHeld(reader: OwnReader): void {
+    reader.socket.heldBytes -= reader.heldBytes;
+    reader.held = [];
+    reader.heldBytes = 0;
   }
 
   /** In the tick of the removal, so that nothing published after it can reach who was removed. */
@@ -145,7 +162,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
 
   function sendHeld(reader: OwnReader, s: number): void {
     for (const frame of reader.held) sendAfter(reader, frame, s);
-    reader.held = [];
+    forgetHeld(reader);
   }
 
   /** Sends what of the frame comes after `s` and belongs to the reader's history. */
@@ -165,10 +182,13 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     },
     hold(socket) {
       const known = readers.get(socket);
-      if (known !== undefined) leaveTopic(known);
+      if (known !== undefined) {
+        leaveTopic(known);
+        forgetHeld(known);
+      }
       const since = started.then(() => sequence?.lastN ?? 0);
       since.catch(() => undefined);
-      const fields = { phase: "held" as const, since, held: [], heldBytes: 0 };
+      const fields = { phase: "held" as const, since, held: [], heldBytes: 0, isOverfull: false };
       const reader = known ? Object.assign(known, fields) : { socket, room, from: 1, goneAt: undefined, ...fields };
       readers.set(socket, reader);
       held.add(reader);
@@ -181,7 +201,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       if (reader.phase === "gone") reader.socket.left(room);
       if (reader.phase !== "held") return;
       held.delete(reader);
-      if (reader.heldBytes > maxHeldBytes) {
+      if (reader.isOverfull) {
         reader.phase = "stopped";
         reader.socket.resync(room);
         return;
@@ -196,7 +216,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       leaveTopic(reader);
       held.delete(reader);
       if (reader.phase !== "gone") reader.phase = "stopped";
-      reader.held = [];
+      forgetHeld(reader);
     },
     interrupt() {
       for (const reader of [...readers.values()]) {
@@ -207,6 +227,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     drop(given) {
       const reader = given as OwnReader;
       if (readers.get(reader.socket) === reader) detach(reader);
+      forgetHeld(reader);
       reader.phase = "gone";
     },
   };

@@ -1,6 +1,6 @@
 import type { ClientEvent } from "@connect-hub/domain/kernel";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { FeedSocket } from "./roomFeed.ts";
+import { type FeedSocket, maxHeldBytes } from "./roomFeed.ts";
 import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
 import { frameOf } from "./roomFrame.ts";
 
@@ -17,6 +17,7 @@ function world(headS = 0) {
   const subscriptions: string[] = [];
   class TestSocket implements FeedSocket {
     readonly got: (number | string)[] = [];
+    heldBytes = 0;
     constructor(readonly user: string) {}
     subscribe(): void {
       topic.add(this);
@@ -128,6 +129,37 @@ describe("a reader", () => {
     feeds.release(reader, 0, 1);
     sends(event(71));
     expect([one.got, reader.phase]).toEqual([["resync"], "stopped"]);
+  });
+
+  test.each([-1, 0, 1])(
+    "holds for one socket what is allowed in all of its rooms, tried with %i bytes more",
+    async (more) => {
+      const one = socket("u1");
+      const readers = ["r1", "r2"].map((id) => feeds.hold(one, id));
+      await Promise.all(readers.map(({ since }) => since));
+      const say = (r: string, bytes: number) => {
+        const said = (text: string): ClientEvent => ({ r, s: 1, t: "messagePosted", d: { text }, by: "u1", at: "" });
+        const empty = frameOf([said("")], 1).body.byteLength;
+        feeds.live(r, frameOf([said("x".repeat(bytes - empty))], 1));
+      };
+      say("r1", maxHeldBytes / 2);
+      say("r2", maxHeldBytes / 2 + more);
+      expect(one.heldBytes).toBe(more > 0 ? maxHeldBytes / 2 : maxHeldBytes + more);
+      for (const reader of readers) feeds.release(reader, 0, 1);
+      expect(one.got).toEqual(more > 0 ? [1, "resync"] : [1, 1]);
+      expect(one.heldBytes).toBe(0);
+    },
+  );
+
+  test.each(["stop", "drop"] as const)("whose room ends by %s holds nothing", async (how) => {
+    const one = socket("u1");
+    const reader = feeds.hold(one, room);
+    await reader.since;
+    sends(event(1));
+    expect(one.heldBytes).toBeGreaterThan(0);
+    feeds[how](reader);
+    sends(event(2));
+    expect(one.heldBytes).toBe(0);
   });
 
   test("that was stopped gets nothing until it resumes", async () => {

@@ -27,8 +27,8 @@ export interface DoorSources extends SignInSources, QuerySources {
   onBug(error: unknown): void;
 }
 
-/** Resumes of one socket that are under way. */
-const maxResumes = 256;
+/** Rooms that one socket resumes at a time, in however many frames. */
+const maxResuming = 2 * limits.resumeRooms;
 
 /** Takes one message of a client. */
 export async function takeMessage(
@@ -126,9 +126,10 @@ async function query(connection: Connection, frame: QueryFrame, sources: DoorSou
 async function resume(connection: Connection, frame: ResumeFrame, sources: DoorSources): Promise<void> {
   const read = readCursors(frame.resume);
   if ("error" in read) return connection.tell({ err: wireError(read.error, read.detail) });
-  if (++connection.resumes > maxResumes) return connection.end("TooManyInFlight");
+  connection.resuming += read.cursors.size;
+  if (connection.resuming > maxResuming) return connection.end("TooManyInFlight");
   for (const [room, cursor] of read.cursors) await resumeRoom(connection, room, cursor, sources);
-  connection.resumes--;
+  connection.resuming -= read.cursors.size;
 }
 
 /** Always answered, so that a line on which everything else is away is not taken for dead; without a lease it says nothing new. */

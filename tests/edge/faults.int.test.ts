@@ -7,13 +7,15 @@ import { type ChatUnderTest, chatUnderTest, type StartedEdge } from "../support/
 
 let chat: ChatUnderTest;
 let edge: StartedEdge;
+let metricsPort: number;
 let projector: { close(): Promise<void> };
 beforeAll(async () => {
   const servers = { natsUrl: inject("natsUrl"), postgresUrl: inject("postgresUrl"), valkeyUrl: inject("valkeyUrl") };
   chat = await chatUnderTest(servers);
   await chat.startCommands();
   projector = await chat.startProjector();
-  edge = await chat.startEdge();
+  metricsPort = await freePort();
+  edge = await chat.startEdge({ HUB_METRICS_PORT: String(metricsPort) });
 });
 afterAll(() => chat?.close());
 
@@ -131,17 +133,47 @@ describe("an edge that is killed", () => {
   });
 });
 
+/** A number of the edge's metrics. */
+async function measured(name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  return Number(new RegExp(`^hub_edge_${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
+
+const MiB = 1024 * 1024;
+/** Events of one commit. */
+const frameBytes = 0.5 * MiB;
+
 describe("a reader that is too slow", () => {
-  test("loses its rooms until it has read on, then resumes them in place", async () => {
+  test("loses its rooms until it has read on, then resumes them in place; it holds nobody up and little is kept for it", {
+    timeout: 60_000,
+  }, async () => {
     const { ada, a, room } = await alone();
-    const raw = await openRawWebSocket(edge.port, "/v1/socket");
-    raw.send(JSON.stringify({ auth: { token: ada.session.token } }));
-    await expect.poll(() => raw.received.some((frame) => frame.includes('"ready"'))).toBe(true);
-    raw.tcp.pause();
+    const stalled = async () => {
+      const raw = await openRawWebSocket(edge.port, "/v1/socket");
+      raw.send(JSON.stringify({ auth: { token: ada.session.token } }));
+      await expect.poll(() => raw.received.some((frame) => frame.includes('"ready"'))).toBe(true);
+      raw.tcp.pause();
+      return raw;
+    };
+    const [raw, ...others] = [await stalled(), await stalled(), await stalled(), await stalled()];
     const text = "x".repeat(8_000);
+    let mostBytes = 0;
     for (let round = 0; round < 20; round++) {
       await Promise.all(Array.from({ length: 50 }, () => a.client.command("postMessage", { room, text })));
+      mostBytes = Math.max(mostBytes, await measured("waiting_bytes_most"));
     }
+    await expect.poll(() => numbers(a.events(room)).at(-1)).toBe(1_001);
+    // More came than the lines themselves hold, and was not kept.
+    expect(mostBytes).toBeGreaterThan(0.9 * MiB);
+    expect(mostBytes).toBeLessThan(MiB + frameBytes);
+    const connected = await measured("sockets");
+    for (const other of others) {
+      for (let i = 0; i < 12; i++) other.send(JSON.stringify({ i, q: "history", d: { room } }));
+    }
+    // Each answer has 1.6 MB: beyond 4 MiB of them the socket is closed.
+    await expect.poll(() => measured("sockets"), { timeout: 15_000 }).toBe(connected - others.length);
+    expect(await measured("waiting_bytes")).toBeLessThan(MiB + frameBytes);
+    for (const other of others) other.tcp.destroy();
     raw.tcp.resume();
     await expect.poll(() => raw.received.some((frame) => frame.includes('"resync"')), { timeout: 10_000 }).toBe(true);
     const seen = () => {
