@@ -18,6 +18,10 @@ export default defineConfig({
           include: ["**/*.test.ts"],
           exclude: [...notOurs, "**/*.int.test.ts", "**/*.e2e.test.ts"],
           maxWorkers: 2,
+          // To import everything anew for each file took half of the time. What a test changed for all is put back after it.
+          isolate: false,
+          restoreMocks: true,
+          unstubEnvs: true,
           testTimeout: 10_000,
           sequence: { groupOrder: 0 },
         },
