@@ -154,13 +154,16 @@ describe("bytes that are promised again while they are dropped", () => {
   });
 });
 
-const targets: readonly [what: string, code: string, target: () => Promise<NodeTarget>][] = [
-  ["unreachable", "NodeUnreachable", async () => ({ ...bad.target, port: await freePort() })],
-  ["of another host key", "HostKeyMismatch", async () => ({ ...bad.target, hostKey: good.hostKey })],
-  ["that doesn't know the user", "LoginRefused", async () => ({ ...bad.target, user: "nobody-of-that-name" })],
-  ["whose path is missing", "WrongPath", async () => ({ ...bad.target, path: join(bad.folder, "not/there") })],
-  ["whose path is a file", "WrongPath", async () => ({ ...bad.target, path: fileOn(bad) })],
-];
+/** Nodes that can't be used, each by the code that tells why. */
+async function unusable(): Promise<readonly (readonly [code: string, name: string, target: NodeTarget])[]> {
+  return [
+    ["NodeUnreachable", "away", { ...bad.target, port: await freePort() }],
+    ["HostKeyMismatch", "another", { ...bad.target, hostKey: good.hostKey }],
+    ["LoginRefused", "stranger", { ...bad.target, user: "nobody-of-that-name" }],
+    ["WrongPath", "no-folder", { ...bad.target, path: join(bad.folder, "not/there") }],
+    ["WrongPath", "a-file", { ...bad.target, path: fileOn(bad) }],
+  ];
+}
 
 function fileOn({ folder }: OwnSshd): string {
   const path = join(folder, "a-file");
@@ -168,15 +171,16 @@ function fileOn({ folder }: OwnSshd): string {
   return path;
 }
 
-test.each(targets)("a node %s is told of, and the others go on", async (_, code, target) => {
+test("each node that is unreachable, another, closed to us or without its folder is told of, and the others go on", async () => {
   const placement = await box.startPlacement();
-  await box.addNode("bad", await target());
+  const nodes = await unusable();
+  for (const [, name, target] of nodes) await box.addNode(name, target);
   const uploaded = await fill();
-  await expectTrouble(placement, "bad", code);
+  for (const [code, name] of nodes) await expectTrouble(placement, name, code);
   expect(await usedPart()).toBeGreaterThan(0.75);
   await box.addNode("good", good.target);
   await vi.waitFor(async () => expect(await usedPart()).toBeLessThan(0.65), within);
-  await expectTrouble(placement, "bad", code);
+  for (const [code, name] of nodes) await expectTrouble(placement, name, code);
   await expectAllThere(uploaded, placement);
 });
 
