@@ -17,7 +17,15 @@ import {
 } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
-import { listLanes, type NatsLink, openLane, subscribeLive, type Writers, writers } from "@connect-hub/jetstream";
+import {
+  type LiveMessage,
+  listLanes,
+  type NatsLink,
+  openLane,
+  subscribeLive,
+  type Writers,
+  writers,
+} from "@connect-hub/jetstream";
 import { untilOver } from "@connect-hub/runtime";
 import type { Logger } from "pino";
 import { type EdgeLanes, edgeLanes, knowFacts, rowAt } from "./edgeLanes.ts";
@@ -25,6 +33,7 @@ import type { Lease } from "./lease.ts";
 import { readLiveFrame } from "./liveFrame.ts";
 import { type RecentEntrants, recentEntrants } from "./recentEntrants.ts";
 import { type RoomFeeds, roomFeeds } from "./roomFeeds.ts";
+import { roomInterest } from "./roomInterest.ts";
 import { endedBy } from "./sessions.ts";
 import type { Sockets } from "./sockets.ts";
 
@@ -69,18 +78,26 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
   const lanes = new LateLanes(options.lease);
   const { over, end } = untilOver();
 
-  const feeds = roomFeeds({
-    publish: options.publish,
+  function hear(message: LiveMessage): void {
+    const room = message.subject.slice(names.liveRoom("").length);
+    if (!feeds.has(room)) return;
+    const live = readLiveFrame(message);
+    const { lane } = lanes.get().ofRoom(room);
+    // A writer of another epoch may wake up with a frame in its hands.
+    if (live?.lane !== lane.id || live.epoch8 !== epoch8(lane.epoch)) return;
+    if (live.term >= known.termOf(lane.id)) feeds.live(room, live.frame);
+  }
+
+  const interest = roomInterest({
+    now: () => performance.now(),
     subscribe(room) {
-      const heard = subscribeLive(link, names.liveRoom(room), (message) => {
-        const live = readLiveFrame(message);
-        const { lane } = lanes.get().ofRoom(room);
-        // A writer of another epoch may wake up with a frame in its hands.
-        if (live?.lane !== lane.id || live.epoch8 !== epoch8(lane.epoch)) return;
-        if (live.term >= known.termOf(lane.id)) feeds.live(room, live.frame);
-      });
+      const heard = subscribeLive(link, names.liveRoom(room === "all" ? "*" : room), hear);
       return () => heard.unsubscribe();
     },
+  });
+  const feeds = roomFeeds({
+    publish: options.publish,
+    subscribe: (room) => interest.enter(room),
     async headOf(room) {
       const follower = lanes.get().ofRoom(room);
       await knowFacts(follower, [factRef("rooms", room)]);
@@ -154,7 +171,10 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
       if (beat?.epoch === lane.epoch) known.heard(beat);
     }),
   );
-  const sweeping = setInterval(() => feeds.sweep(), sweepMs);
+  const sweeping = setInterval(() => {
+    feeds.sweep();
+    interest.sweep();
+  }, sweepMs);
   const pruning = setInterval(() => recent.prune((room) => lanes.get().ofRoom(room).view.floor), pruneMs);
   return {
     lanes: lanes.get(),
@@ -166,6 +186,7 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
       clearInterval(sweeping);
       clearInterval(pruning);
       for (const beat of beats) beat.unsubscribe();
+      interest.close();
       await Promise.all(followers.map((follower) => follower.close()));
     },
   };
