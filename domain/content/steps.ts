@@ -14,6 +14,14 @@ export const uploadSteps = [
   "upload.placed",
   /** The claim is on the log; the client was not told. */
   "upload.claimed",
+  /** Of an upload that may be gone on with, what it was begun with is on the disk. */
+  "resume.begun",
+  /** Some bytes were written behind those that were there. */
+  "resume.appended",
+  /** They are there for good; the client was not told. */
+  "resume.synced",
+  /** The answer is kept for whoever asks again. */
+  "resume.answered",
 ] as const;
 
 export const moveSteps = [

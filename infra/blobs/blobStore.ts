@@ -1,9 +1,11 @@
 import { readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { UploadStep } from "@connect-hub/domain/content";
 import { isErrno, WrongBytes } from "./errors.ts";
 import { openFolders, syncFolder } from "./folders.ts";
 import { type ReadOptions, readRange } from "./read.ts";
 import { type Received, type ReceiveOptions, receive } from "./receive.ts";
+import { openUploads, type Uploads } from "./uploads.ts";
 import { Account, type Budget, blobsIn, type StoredBlob, type Usage } from "./usage.ts";
 
 export interface BlobStoreOptions extends Budget {
@@ -11,6 +13,8 @@ export interface BlobStoreOptions extends Budget {
   readonly folder: string;
   /** Whose the temporary files are. */
   readonly owner: Owner;
+  /** Told of each step that `uploads` left something behind. */
+  readonly step?: ((name: UploadStep) => void | Promise<void>) | undefined;
 }
 
 /** A name for a process that no later one can have; letters, digits, `-` and `_`. */
@@ -44,9 +48,11 @@ export interface BlobStore {
   drop(hash: string): Promise<boolean>;
   /** How full it is; looks at the files at most once a second. */
   usage(): Promise<Usage>;
+  /** Those that may be gone on with after a break. */
+  readonly uploads: Uploads;
   /** How many files there are that processes left half done which run no more. */
   leftovers(): Promise<number>;
-  /** Removes them; how many. */
+  /** Removes them, and uploads whose time is over; how many. */
   sweep(): Promise<number>;
 }
 
@@ -59,6 +65,7 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
   const folders = await openFolders(options.folder);
   const account = new Account(folders, options);
   const store = { folders, owner: owner.mine, onStored: (bytes: number) => account.changed(bytes) };
+  const uploads = openUploads({ ...store, isAlive: owner.isAlive, account, step: options.step });
 
   async function dead(): Promise<readonly string[]> {
     return (await readdir(folders.tmp)).filter((name) => !owner.isAlive(name.slice(0, name.indexOf("."))));
@@ -99,12 +106,13 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStor
       await syncFolder(dirname(path));
       return true;
     },
+    uploads,
     usage: () => account.usage(),
     leftovers: async () => (await dead()).length,
     async sweep() {
       const names = await dead();
-      for (const name of names) await rm(join(folders.tmp, name), { force: true });
-      return names.length;
+      for (const name of names) await rm(join(folders.tmp, name), { recursive: true, force: true });
+      return names.length + (await uploads.sweep());
     },
   };
 }

@@ -12,6 +12,21 @@ export class WrongBytes extends Error {
   readonly code = "WrongBytes";
 }
 
+/** Somebody else is writing to this upload. */
+export class UploadTaken extends Error {
+  readonly code = "UploadTaken";
+}
+
+/** There is no such upload here, or there is none any more. */
+export class UploadGone extends Error {
+  readonly code = "UploadGone";
+}
+
+/** One more upload than somebody may have open. */
+export class TooManyUploads extends Error {
+  readonly code = "TooManyUploads";
+}
+
 export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }

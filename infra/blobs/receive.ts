@@ -24,8 +24,35 @@ export interface ReceiveOptions {
   readonly step?: ((name: UploadStep) => void | Promise<void>) | undefined;
 }
 
+/** What of a store it takes to bring bytes in. */
+export interface StoreParts {
+  readonly folders: Folders;
+  readonly owner: string;
+  onStored(bytes: number): void;
+}
+
+/** A path that nobody else has, and that is swept when this process dies. */
+export function temporaryName({ folders, owner }: Pick<StoreParts, "folders" | "owner">): string {
+  return join(folders.tmp, `${owner}.${randomBytes(8).toString("hex")}`);
+}
+
+/** The bytes of a file that is on the disk, to be given their name. */
+export function placeable(
+  path: string,
+  hashes: Hashes,
+  { step, ...store }: StoreParts & Pick<ReceiveOptions, "step">,
+): Omit<Received, "discard"> {
+  return {
+    ...hashes,
+    async commit() {
+      if (await place(path, hashes, store)) store.onStored(hashes.size);
+      await step?.("upload.placed");
+    },
+  };
+}
+
 /** After so many bytes the disk is asked to begin with its work, so that the sync at the end finds little left to do. */
-const flushBytes = 32 * 1024 * 1024;
+export const flushBytes = 32 * 1024 * 1024;
 
 /**
  * Writes what comes to a temporary file of `owner`. Memory is bounded by three pieces of 1 MiB. Whatever it throws, nothing is left:
@@ -34,21 +61,13 @@ const flushBytes = 32 * 1024 * 1024;
 export async function receive(
   source: AsyncIterable<Uint8Array>,
   { declaredBytes, step }: ReceiveOptions,
-  store: { readonly folders: Folders; readonly owner: string; onStored(bytes: number): void },
+  store: StoreParts,
 ): Promise<Received> {
-  const path = join(store.folders.tmp, `${store.owner}.${randomBytes(8).toString("hex")}`);
+  const path = temporaryName(store);
   try {
     const hashes = await writeTo(path, limited(source, declaredBytes), step);
     if (hashes.size !== declaredBytes) throw wrongLength(declaredBytes);
-    return {
-      ...hashes,
-      async commit() {
-        const final = store.folders.blob(hashes.hash);
-        if (await place(path, final, hashes.size, store.folders)) store.onStored(hashes.size);
-        await step?.("upload.placed");
-      },
-      discard: () => rm(path, { force: true }),
-    };
+    return { ...placeable(path, hashes, { ...store, step }), discard: () => rm(path, { force: true }) };
   } catch (error) {
     await rm(path, { force: true });
     throw isErrno(error, "ENOSPC", "EDQUOT") ? new StoreFull(error) : error;
@@ -83,7 +102,8 @@ async function writeTo(path: string, source: AsyncIterable<Uint8Array>, step: Re
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+/** Writes all of them from `at` on; where the file is open to append to, at its end. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let written = 0; written < bytes.byteLength; ) {
     const { bytesWritten } = await file.write(bytes, written, bytes.byteLength - written, at + written);
     written += bytesWritten;
@@ -91,7 +111,9 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, at: number): Promis
 }
 
 /** Whether the name is new. */
-async function place(path: string, final: string, size: number, folders: Folders): Promise<boolean> {
+async function place(path: string, { hash, size }: Hashes, store: StoreParts): Promise<boolean> {
+  const { folders } = store;
+  const final = folders.blob(hash);
   await folders.madeFor(final);
   const there = await sizeOf(final);
   if (there === size) {
@@ -100,7 +122,7 @@ async function place(path: string, final: string, size: number, folders: Folders
     return false;
   }
   // By way of a second name, so that a file of a wrong size is replaced as a whole.
-  const draft = `${path}.placed`;
+  const draft = temporaryName(store);
   await link(path, draft);
   await rename(draft, final);
   await syncFolder(dirname(final));
@@ -116,7 +138,8 @@ async function sizeOf(path: string): Promise<number | undefined> {
   }
 }
 
-async function* limited(source: AsyncIterable<Uint8Array>, bytes: number): AsyncIterable<Uint8Array> {
+/** The bytes, as long as there are no more than so many. Throws `WrongBytes`. */
+export async function* limited(source: AsyncIterable<Uint8Array>, bytes: number): AsyncIterable<Uint8Array> {
   let came = 0;
   for await (const chunk of source) {
     came += chunk.byteLength;

@@ -2,7 +2,7 @@ import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { levelOf, type PressureLevel } from "@connect-hub/domain/content";
 import { isErrno, StoreFull } from "./errors.ts";
-import type { Folders } from "./folders.ts";
+import { type Folders, partIn } from "./folders.ts";
 
 /** How full a store is. */
 export interface Usage {
@@ -42,7 +42,7 @@ const wantedMs = 60_000;
 
 /** Keeps account of what a store takes and of what was promised room. */
 export class Account {
-  #files = { blobs: 0, tmp: 0 };
+  #files = { blobs: 0, tmp: 0, uploads: 0, promised: 0 };
   #scannedAt = Number.NEGATIVE_INFINITY;
   #tookMs = 0;
   #scanning: Promise<void> | undefined;
@@ -58,7 +58,7 @@ export class Account {
 
   async usage(): Promise<Usage> {
     await this.#scan();
-    const used = this.#files.blobs + this.#files.tmp;
+    const used = this.#used();
     const budget = await this.#budgetBytes(used);
     this.#level = levelOf(this.#level, used, budget);
     return { used, budget, level: this.#level, wanted: await this.#wanted() };
@@ -74,9 +74,9 @@ export class Account {
     };
     try {
       await this.#scan();
-      const budget = await this.#budgetBytes(this.#files.blobs + this.#files.tmp);
-      // What was received of a reservation already is in `tmp`, which would count it twice.
-      if (this.#files.blobs + this.#reserved > budget * fullAt) {
+      const budget = await this.#budgetBytes(this.#used());
+      // What was received of a reservation or a promise already is in `tmp` and `uploads`, which would count it twice.
+      if (this.#files.blobs + this.#files.promised + this.#reserved > budget * fullAt) {
         if (asks && bytes <= budget * fullAt) await this.#askForRoom();
         throw new StoreFull();
       }
@@ -90,6 +90,15 @@ export class Account {
   /** So many bytes more, or fewer, than at the last scan. */
   changed(bytes: number): void {
     this.#files.blobs = Math.max(0, this.#files.blobs + bytes);
+  }
+
+  /** Uploads that may be gone on with will have so many bytes more, or fewer, than at the last scan. */
+  promised(bytes: number): void {
+    this.#files.promised = Math.max(0, this.#files.promised + bytes);
+  }
+
+  #used(): number {
+    return this.#files.blobs + this.#files.tmp + this.#files.uploads;
   }
 
   /** On a disk that is full to the last byte it can't be asked; then the level says enough. */
@@ -129,10 +138,25 @@ export class Account {
       // With a second name it is counted there.
       if (found?.nlink === 1) tmp += found.size;
     }
-    this.#files = { blobs, tmp };
+    this.#files = { blobs, tmp, ...(await uploadsIn(this.#folders)) };
     this.#scannedAt = performance.now();
     this.#tookMs = this.#scannedAt - began;
   }
+}
+
+/** The bytes of uploads that are open, and how many they will have. */
+async function uploadsIn({ uploads: folder }: Folders): Promise<{ uploads: number; promised: number }> {
+  let [uploads, promised] = [0, 0];
+  for (const name of await readdir(folder)) {
+    const part = await partIn(join(folder, name));
+    const found = part === undefined ? undefined : await statIfThere(join(folder, name, part));
+    // With a second name it is counted there.
+    if (found?.nlink !== 1) continue;
+    const record = await readFile(join(folder, name, "record"), "utf8").catch(() => "{}");
+    uploads += found.size;
+    promised += Math.max(found.size, Number((JSON.parse(record) as { readonly size?: number }).size ?? 0));
+  }
+  return { uploads, promised };
 }
 
 /** All files of a store. */
