@@ -2,7 +2,7 @@ import { type CommandName, Id, type Json, roles, roomTypes } from "@connect-hub/
 import * as z from "zod/mini";
 import { Cursor } from "./clientFrames.ts";
 import type { CommandAnswers } from "./commandAnswers.ts";
-import type { FileAnswer } from "./files.ts";
+import type { FileAnswer, UploadAnswer } from "./files.ts";
 import type { QueryAnswers, QueryName } from "./queries.ts";
 import { RoomEvent, RoomState } from "./serverFrames.ts";
 
@@ -25,6 +25,14 @@ export const fileAnswer = z.object({
   size: Count,
   hash: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 }) satisfies z.ZodMiniType<FileAnswer>;
+
+/** How far an upload is. */
+export const uploadAnswer = z.object({
+  upload: Id,
+  offset: Count,
+  size: Count,
+  expiresAt: Instant,
+}) satisfies z.ZodMiniType<UploadAnswer>;
 
 /** The `ok` of each command. */
 export const commandAnswers = {

@@ -16,6 +16,10 @@ export const protocolCodes = [
   "OriginNotAllowed",
   "NotYet",
   "BeforeHistory",
+  "UploadNotFound",
+  "WrongOffset",
+  "UploadInUse",
+  "TooManyUploads",
 ] as const;
 export type ProtocolCode = (typeof protocolCodes)[number];
 
@@ -187,6 +191,32 @@ const errorTable = {
     meaning: "The file is whole, but no node that has it answers.",
   },
   UploadCut: { code: 608, http: 400, retry: false, meaning: "The upload ended before its last byte." },
+  UploadNotFound: {
+    code: 609,
+    http: 404,
+    retry: false,
+    meaning:
+      "No such upload of the asker here, or its day is over: begin anew, with the same key if it is the same file.",
+  },
+  WrongOffset: {
+    code: 610,
+    http: 409,
+    retry: false,
+    meaning: "The upload has another number of bytes than `Upload-Offset` says: ask for it, and go on from there.",
+  },
+  UploadInUse: {
+    code: 611,
+    http: 409,
+    retry: true,
+    afterMs: 1_000,
+    meaning: "Another request sends bytes for this upload, or its line is not known to be dead yet.",
+  },
+  TooManyUploads: {
+    code: 612,
+    http: 429,
+    retry: false,
+    meaning: "The person has as many uploads open as they may (`openUploads`): finish one, or `DELETE` one.",
+  },
   BlobNotFound: { code: 651, http: 404, retry: false, meaning: "No bytes of that hash were ever stored." },
   NodeNotFound: { code: 652, http: 404, retry: false, meaning: "No such node." },
   NodeExists: { code: 653, http: 409, retry: false, meaning: "A node of that name is there." },

@@ -1,4 +1,4 @@
-import { Id } from "@connect-hub/domain/values";
+import { Id, limits } from "@connect-hub/domain/values";
 import * as z from "zod/mini";
 import type { RoomEvent } from "./serverFrames.ts";
 
@@ -20,6 +20,27 @@ export interface FileAnswer {
   readonly type: string;
   readonly size: number;
   readonly hash: string;
+}
+
+/** What an upload that may be gone on with is begun with. `sha256`: that the bytes must have, hex. */
+export const uploadInput = z.strictObject({
+  room: Id,
+  name: z.string().check(
+    z.minLength(1),
+    z.maxLength(limits.fileNameLength),
+    z.refine((name) => name.isWellFormed() && !name.includes("\u0000"), "must be well-formed text without NUL"),
+  ),
+  type: z.optional(z.string()),
+  size: z.int().check(z.gte(0)),
+  sha256: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+});
+
+/** How far an upload is: so many bytes are there for good. */
+export interface UploadAnswer {
+  readonly upload: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly expiresAt: string;
 }
 
 /** The files of a message that was posted; none for any other event. Never throws. */

@@ -23,11 +23,16 @@ export function uploadHead({ query, headers }: RequestHead, mostBytes: number): 
   if (name.length < 1 || name.length > limits.fileNameLength || !name.isWellFormed() || name.includes("\0"))
     throw badInput("name", `must have 1 to ${limits.fileNameLength} characters, no NUL`);
   const digest = digestIn(headers.get("content-digest"));
-  const length = headers.get("content-length");
-  if (length === undefined || !/^\d{1,15}$/.test(length)) throw new Refused("LengthRequired");
-  const size = Number(length);
+  const size = lengthIn(headers);
   if (size > mostBytes) throw new Refused("FileTooLarge", { most: mostBytes });
   return { room: query.get("room") ?? "", name, type: typeIn(headers.get("content-type")), size, digest };
+}
+
+/** How many bytes come. Throws `Refused` (`LengthRequired`). */
+export function lengthIn(headers: RequestHead["headers"]): number {
+  const length = headers.get("content-length");
+  if (length === undefined || !/^\d{1,15}$/.test(length)) throw new Refused("LengthRequired");
+  return Number(length);
 }
 
 /** The SHA-256 of a `Content-Digest` (RFC 9530), hex; undefined when none is named. */
@@ -40,7 +45,7 @@ function digestIn(header: string | undefined): string | undefined {
 }
 
 /** The media type without its parameters; what is none stands for any bytes. */
-function typeIn(header: string | undefined): string {
+export function typeIn(header: string | undefined): string {
   const type = (header ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
   return type.length <= mostTypeLength && new RegExp(`^${token}/${token}$`).test(type) ? type : anyType;
 }

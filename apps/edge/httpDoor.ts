@@ -56,5 +56,5 @@ function guarded(response: HttpResponse, head: Pick<RequestHead, "headers">, ori
 
 /** Whether the body of a request is taken as it comes, because it may be long. */
 export function takesStream({ method, path }: RequestHead): boolean {
-  return method === "POST" && path === "/v1/files";
+  return (method === "POST" && path === "/v1/files") || (method === "PATCH" && path.startsWith("/v1/uploads/"));
 }

@@ -8,6 +8,7 @@ import type { Origins } from "./origins.ts";
 import { answerQuery } from "./queries.ts";
 import type { Readiness } from "./readiness.ts";
 import { Refused } from "./refusals.ts";
+import { beginUpload, dropUpload, goOnWithUpload, lookAtUpload } from "./resumableUploads.ts";
 import { type Who, whileSession, whoHas } from "./sessions.ts";
 import { answerOf, type DoorSources } from "./socketDoor.ts";
 import type { ClientCommand } from "./toCommand.ts";
@@ -49,10 +50,14 @@ export const routes = {
   "GET /v1/rooms/:id/as-of": (request, sources, id) =>
     query("asOf", roomInput(id, request.query, ["s", "at", "limit"]), request, sources),
   "POST /v1/files": (request, sources) => upload(request, sources),
+  "POST /v1/uploads": (request, sources) => resumable(beginUpload, "", request, sources),
+  "GET /v1/uploads/:id": (request, sources, id) => resumable(lookAtUpload, id, request, sources),
+  "PATCH /v1/uploads/:id": (request, sources, id) => resumable(goOnWithUpload, id, request, sources),
+  "DELETE /v1/uploads/:id": (request, sources, id) => resumable(dropUpload, id, request, sources),
   "GET /v1/files/:id": (request, sources, id) => download(id, request, sources),
   "POST /v1/files/:id/forward": (request, sources, file) =>
     command("forwardFile", { ...bodyOf(request), file }, request, sources),
-} as const satisfies { readonly [route: `${"GET" | "POST"} /${string}`]: Handler };
+} as const satisfies { readonly [route: `${"GET" | "POST" | "PATCH" | "DELETE"} /${string}`]: Handler };
 
 /** The method and the path of a route. */
 export type RouteName = keyof typeof routes;
@@ -143,6 +148,17 @@ async function upload(request: HttpRequest, sources: HttpSources): Promise<HttpR
   const key = keyOf(request, sources.lanes.clock.now());
   const reply = await uploadFile(request, { key, who, ...senderOf(request) }, sources);
   return json(201, answerOf(reply));
+}
+
+async function resumable(
+  act: typeof beginUpload,
+  id: string,
+  request: HttpRequest,
+  sources: HttpSources,
+): Promise<HttpResponse> {
+  const who = await whoHas(tokenOf(request), sources.lanes);
+  const key = id === "" ? keyOf(request, sources.lanes.clock.now()) : id;
+  return act(request, { key, who, ...senderOf(request) }, sources);
 }
 
 async function download(file: string, request: HttpRequest, sources: HttpSources): Promise<HttpResponse> {

@@ -1,6 +1,6 @@
 import { type CommandName, commandInputs, type Json, type JsonObject } from "@connect-hub/domain/values";
-import { isSocketCommand, type QueryName, queryInputs } from "@connect-hub/protocol";
-import { commandAnswers, fileAnswer, queryAnswers } from "@connect-hub/protocol/answers";
+import { isSocketCommand, type QueryName, queryInputs, uploadInput } from "@connect-hub/protocol";
+import { commandAnswers, fileAnswer, queryAnswers, uploadAnswer } from "@connect-hub/protocol/answers";
 import { z } from "zod";
 import type { RouteName } from "./httpRoutes.ts";
 
@@ -46,6 +46,11 @@ export function operationsOf(route: RouteName): readonly Operation[] {
 const position: JsonObject = { $ref: "#/components/parameters/position" };
 const key: JsonObject = { $ref: "#/components/parameters/key" };
 const id: JsonObject = { name: "id", in: "path", required: true, schema: { type: "string", format: "uuid" } };
+
+const offsetHeaders: JsonObject = {
+  "Upload-Offset": { description: "So many bytes are there.", schema: { type: "integer" } },
+  "Upload-Length": { description: "So many it will have.", schema: { type: "integer" } },
+};
 
 const commandWords: Readonly<Record<SocketCommand, string>> = {
   signOut: "Ends the session.",
@@ -103,6 +108,39 @@ const operations: Readonly<
     ],
     body: { required: true, description: "The bytes, and nothing else.", content: { "*/*": {} } },
     gives: { 201: answer(fileAnswer) },
+    errors: "files",
+  },
+  "POST /v1/uploads": {
+    id: "beginUpload",
+    summary:
+      "Begins the upload of a file for a room, or finds the one with this key; its bytes follow, in as many parts as it takes.",
+    takes: [key],
+    body: jsonBody(uploadInput),
+    gives: { 201: answer(uploadAnswer) },
+    errors: "files",
+    headers: { ...offsetHeaders, Location: { description: "Where its bytes go.", schema: { type: "string" } } },
+  },
+  "GET /v1/uploads/:id": {
+    id: "readUpload",
+    summary: "How far an upload is.",
+    takes: [id],
+    gives: { 200: answer(uploadAnswer) },
+    errors: "files",
+    headers: offsetHeaders,
+  },
+  "PATCH /v1/uploads/:id": {
+    id: "goOnWithUpload",
+    summary: "Takes more bytes of an upload: 200 with how far it is, 201 with the file when they were the last.",
+    takes: [id, { name: "Upload-Offset", in: "header", required: true, schema: { type: "integer", minimum: 0 } }],
+    body: { required: true, description: "The bytes that follow those that are there.", content: { "*/*": {} } },
+    gives: { 200: answer(uploadAnswer), 201: answer(fileAnswer) },
+    errors: "files",
+  },
+  "DELETE /v1/uploads/:id": {
+    id: "dropUpload",
+    summary: "Forgets an upload.",
+    takes: [id],
+    gives: { 200: answer(z.object({})) },
     errors: "files",
   },
   "GET /v1/files/:id": {

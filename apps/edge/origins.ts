@@ -14,8 +14,9 @@ export interface Origins {
 }
 
 const methods = [...new Set(["HEAD", ...routeNames.map((route) => route.slice(0, route.indexOf(" ")))])].sort();
-const sent = "authorization, content-digest, content-type, idempotency-key, if-none-match, if-range, range";
-const read = "accept-ranges, content-disposition, content-range, etag, retry-after";
+const sent =
+  "authorization, content-digest, content-type, idempotency-key, if-none-match, if-range, range, upload-offset";
+const read = "accept-ranges, content-disposition, content-range, etag, retry-after, upload-length, upload-offset";
 /** How long a browser may keep what it was told, in seconds; browsers have bounds of their own. */
 const preflightSeconds = 7_200;
 

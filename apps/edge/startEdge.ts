@@ -192,7 +192,7 @@ function sourcesOf(parts: {
     downloads: downloadSlots(),
     asking: requestSlots(),
     fileBytes: config.HUB_FILE_BYTES,
-    uploadStep: failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]),
+    uploadStep,
     sockets: here,
     origins: origins(config.HUB_ALLOWED_ORIGINS),
     page: pageResponse(),
@@ -215,6 +215,9 @@ function sourcesOf(parts: {
   };
 }
 
+/** Where an edge dies in tests of crashes. */
+const uploadStep = failpoint([...uploadSteps, ...moveSteps, ...downloadSteps]);
+
 /** The bytes of files on this disk; what dead processes left half done is removed. */
 async function openBlobs(config: EdgeConfig, log: Logger): Promise<BlobStore> {
   const blobs = await openBlobStore({
@@ -222,9 +225,10 @@ async function openBlobs(config: EdgeConfig, log: Logger): Promise<BlobStore> {
     budgetBytes: config.HUB_CONTENT_BYTES,
     reserveBytes: config.HUB_CONTENT_RESERVE_BYTES,
     owner: processNames(),
+    step: uploadStep,
   });
   const removed = await blobs.sweep();
-  if (removed > 0) log.info({ removed }, "removed uploads that a dead process had begun");
+  if (removed > 0) log.info({ removed }, "removed uploads that a dead process had begun, or whose day is over");
   return blobs;
 }
 

@@ -5,7 +5,7 @@ import { isRetryable, type JsonObject } from "@connect-hub/domain/values";
 import { errorEntry } from "@connect-hub/protocol";
 import type { HttpRequest } from "@connect-hub/uws";
 import type { EdgeLanes } from "./edgeLanes.ts";
-import { uploadHead } from "./fileHeaders.ts";
+import { type UploadHead, uploadHead } from "./fileHeaders.ts";
 import { isInRoom } from "./fileRights.ts";
 import { newKey } from "./httpMessages.ts";
 import { Refused, refusalOf } from "./refusals.ts";
@@ -42,8 +42,8 @@ export async function uploadFile(
   sources: UploadSources,
 ): Promise<CommandReply> {
   const { lanes, blobs, uploads, fileBytes, uploadStep } = sources;
-  const { room, digest, ...head } = uploadHead(request, fileBytes);
-  if (!(await isInRoom(room, uploader.who.user, lanes))) throw new Refused("RoomNotFound");
+  const head = uploadHead(request, fileBytes);
+  if (!(await isInRoom(head.room, uploader.who.user, lanes))) throw new Refused("RoomNotFound");
   if (request.stream === undefined) throw new Error("an upload comes as a stream");
   const release = uploads.take(uploader.who.user);
   let giveBack: () => void = () => undefined;
@@ -54,25 +54,39 @@ export async function uploadFile(
       declaredBytes: head.size,
       step: uploadStep,
     });
-    const { hash, chunks } = received;
-    if (digest !== undefined && digest !== hash) throw new Refused("WrongDigest", { sha256: hash });
-    await assertSession(uploader.who, lanes);
-    const wasHere = (await blobs.sizeOf(hash)) === head.size;
-    await received.commit();
-    const data = { room, ...head, hash, chunks };
-    const reply = await claim({ ...uploader, method: "claimFile", data }, sources);
-    // No bytes without a record: nobody would ever find them, and to remove them could take them from another upload.
-    if (isRefusedForGood(reply) && !wasHere)
-      await claim({ ...uploader, key: newKey(sources.lanes.clock.now()), method: "claimFile", data }, sources);
-    // It may have been dropped before the log knew that this claim counts on it.
-    await received.commit();
-    await uploadStep?.("upload.claimed");
-    return reply;
+    return await takeIn(received, head, uploader, sources);
   } finally {
     await received?.discard();
     giveBack();
     release();
   }
+}
+
+/**
+ * Gives bytes that are on the disk their name, and claims the file. Throws `Refused` (`WrongDigest`, or the session is over), and what the
+ * sources throw.
+ */
+export async function takeIn(
+  received: Omit<Received, "discard">,
+  { digest, ...head }: UploadHead,
+  uploader: Uploader,
+  sources: UploadSources,
+): Promise<CommandReply> {
+  const { lanes, blobs, uploadStep } = sources;
+  const { hash, chunks } = received;
+  if (digest !== undefined && digest !== hash) throw new Refused("WrongDigest", { sha256: hash });
+  await assertSession(uploader.who, lanes);
+  const wasHere = (await blobs.sizeOf(hash)) === head.size;
+  await received.commit();
+  const data = { ...head, hash, chunks };
+  const reply = await claim({ ...uploader, method: "claimFile", data }, sources);
+  // No bytes without a record: nobody would ever find them, and to remove them could take them from another upload.
+  if (isRefusedForGood(reply) && !wasHere)
+    await claim({ ...uploader, key: newKey(sources.lanes.clock.now()), method: "claimFile", data }, sources);
+  // It may have been dropped before the log knew that this claim counts on it.
+  await received.commit();
+  await uploadStep?.("upload.claimed");
+  return reply;
 }
 
 /** The same key each time, so it happens once. */
@@ -94,6 +108,6 @@ async function claim(
 }
 
 /** Because of the key, as all else was checked before. */
-function isRefusedForGood(reply: CommandReply): boolean {
+export function isRefusedForGood(reply: CommandReply): boolean {
   return "refused" in reply && !isRetryable(reply.refused.code);
 }

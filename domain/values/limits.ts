@@ -33,6 +33,8 @@ export const limits = {
   fileNameLength: 255,
   /** Files of one message. */
   filesPerMessage: 10,
+  /** Uploads of one person that were begun and are not whole. */
+  openUploads: 16,
   /** How far ahead of the server a command id may be dated, in milliseconds. */
   idAheadMs: 120_000,
 } as const;

@@ -230,6 +230,12 @@ test("a command, a query and a refusal over HTTP", async () => {
   await overHttp("refused", token);
 });
 
+test("an upload that may be interrupted", async () => {
+  await overHttp("begin-upload", token);
+  await overHttp("read-upload", token);
+  await overHttp("go-on", token);
+});
+
 test("a room that can't be read, and an edge that stops", async () => {
   await commands.close();
   await appendUnknown(chat.box, room, ada);

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
+import { request } from "node:http";
 import { type Command, encodeBeat, subjects } from "@connect-hub/domain/kernel";
 import { decodePosition, encodePosition, limits, type RefusalCode } from "@connect-hub/domain/values";
 import { natsLiveBus, serveCommands } from "@connect-hub/jetstream";
@@ -8,7 +9,7 @@ import { type ErrorName, errorEntry, errorNames, type WireError } from "@connect
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { type BareSocket, bareSocket, newKey } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
-import { type Answered, download, sha256, upload } from "../support/files.ts";
+import { aboutUpload, begin, download, goOn, sha256, upload } from "../support/files.ts";
 
 // One case for each row of the error table, each at the real doors of a running edge. A code without a case fails.
 
@@ -86,7 +87,7 @@ const postHttp = (path: string, body: object | string, key?: string, at = edge):
 
 const userAt = ({ url }: StartedEdge) => ({ url, token: ada.session.token });
 
-function failedUpload({ status, err }: Answered): Produced {
+function failedUpload({ status, err }: { readonly status: number; readonly err?: WireError }): Produced {
   return { err: errIn({ err }), http: status };
 }
 
@@ -460,6 +461,44 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
   },
   // Who cut an upload does not get to read this: the file's record and its bytes not being there tells.
   UploadCut: () => withWriter("UploadCut"),
+
+  async UploadNotFound() {
+    const { ok } = await begin(userAt(edge), room);
+    for (const id of [newKey(), "nonsense", "..%2F..%2Fvault"])
+      expect(await aboutUpload(userAt(edge), `/${id}`)).toMatchObject({ err: { name: "UploadNotFound" } });
+    return overHttp(`/v1/uploads/${ok.upload}`, { headers: { authorization: `Bearer ${bob.session.token}` } });
+  },
+  async WrongOffset() {
+    const { ok } = await begin(userAt(edge), room);
+    const answers = [];
+    for (const offset of [1, 2, 8]) answers.push(await goOn(userAt(edge), ok.upload, offset, randomBytes(0)));
+    for (const { err } of answers) expect(err).toMatchObject({ name: "WrongOffset", detail: { offset: 0 } });
+    return failedUpload(answers[0] ?? expect.fail());
+  },
+  async UploadInUse() {
+    const { ok } = await begin(userAt(edge), room);
+    const at = `${edge.url}/v1/uploads/${ok.upload}`;
+    const headers = { authorization: `Bearer ${ada.session.token}`, "upload-offset": "0", "content-length": "8" };
+    const first = request(at, { method: "PATCH", headers }).on("error", () => undefined);
+    first.write("1");
+    await vi.waitFor(async () => expect((await aboutUpload(userAt(edge), `/${ok.upload}`)).ok.offset).toBe(1));
+    const produced = failedUpload(await goOn(userAt(edge), ok.upload, 1, randomBytes(1)));
+    first.destroy();
+    await vi.waitFor(async () => expect((await goOn(userAt(edge), ok.upload, 1, randomBytes(7))).status).toBe(201));
+    return produced;
+  },
+  async TooManyUploads() {
+    const eve = await chat.person(edge, "eve");
+    await okOf(a, command("addMember", { room, user: eve.user }));
+    const user = { url: edge.url, token: eve.session.token };
+    const begun = [];
+    for (let at = 0; at < limits.openUploads; at++) begun.push(await begin(user, room));
+    expect(begun.map(({ status }) => status)).toEqual(begun.map(() => 201));
+    const produced = failedUpload(await begin(user, room));
+    expect((await aboutUpload(user, `/${begun[0]?.ok.upload}`, { method: "DELETE" })).status).toBe(200);
+    expect((await begin(user, room)).status).toBe(201);
+    return produced;
+  },
 
   // Told to operators and services alone
   BlobNotFound: () => withWriter("BlobNotFound"),

@@ -54,6 +54,35 @@ export async function upload(
   return { status: response.status, ...((await response.json()) as Omit<Answered, "status">) };
 }
 
+/** What a request about an upload that may be gone on with answers. */
+export interface UploadAnswered {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly ok: { readonly upload: string; readonly offset: number; readonly size: number } & MadeFile;
+  readonly p: string;
+  readonly err?: WireError;
+}
+
+/** Begins an upload, of 8 bytes unless said otherwise. */
+export function begin(user: FileUser, room: string, said: object = {}, key = newKey()): Promise<UploadAnswered> {
+  const body = JSON.stringify({ room, name: "a.bin", size: 8, ...said });
+  return aboutUpload(user, "", { method: "POST", body, headers: { "idempotency-key": key } });
+}
+
+/** Sends bytes of an upload from `offset` on. */
+export function goOn(user: FileUser, id: string, offset: number, bytes: Uint8Array): Promise<UploadAnswered> {
+  const body = bytes as Uint8Array<ArrayBuffer>;
+  return aboutUpload(user, `/${id}`, { method: "PATCH", body, headers: { "upload-offset": `${offset}` } });
+}
+
+/** Asks about an upload. */
+export async function aboutUpload(user: FileUser, path: string, init: RequestInit = {}): Promise<UploadAnswered> {
+  const headers = { ...bearer(user), ...(init.headers as Record<string, string>) };
+  const response = await fetch(`${user.url}/v1/uploads${path}`, { ...init, headers });
+  const read = (await response.json()) as Omit<UploadAnswered, "status" | "headers">;
+  return { status: response.status, headers: response.headers, ...read };
+}
+
 /** Gets a file, or what stands in its place. */
 export function download(
   user: FileUser,
