@@ -72,6 +72,8 @@ export interface Client {
   /** As the function of that name; a message that this client posts from now on may have it. */
   uploadFile(upload: Upload & { readonly signal?: AbortSignal }): Promise<NewFile>;
   /** As the function of that name. */
+  dropUpload(key: string): Promise<void>;
+  /** As the function of that name. */
   downloadFile(file: string, options?: { readonly part?: Part; readonly signal?: AbortSignal }): Promise<Response>;
   /** The room as this client has it: its messages, events and members, kept up to date; the same store each time. */
   room(id: string): RoomStore;

@@ -9,7 +9,7 @@ import type {
   RoomState,
 } from "@connect-hub/protocol";
 import type { Client, ConnectOptions } from "./client.ts";
-import { downloadFile, uploadFile } from "./files.ts";
+import { downloadFile, dropUpload, uploadFile } from "./files.ts";
 import { HubError } from "./hubError.ts";
 import { openLine } from "./line.ts";
 import { newestEvents } from "./newestEvents.ts";
@@ -213,10 +213,11 @@ export function connect(options: ConnectOptions): Client {
     command,
     query,
     async uploadFile(upload) {
-      const made = await uploadFile({ url: urls[0] ?? "", token: options.token, ...upload });
+      const made = await uploadFile({ url: urls[0] ?? "", token: options.token, key: datedKey(), ...upload });
       told(made.position);
       return made;
     },
+    dropUpload: (key) => dropUpload({ url: urls[0] ?? "", token: options.token, key }),
     downloadFile: (file, more) => downloadFile({ url: urls[0] ?? "", token: options.token, file, ...more }),
     room: stores.get,
     onEvent(room, listener) {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
-import { downloadFile, fileUrl, forwardFile, uploadFile } from "./index.ts";
+import { downloadFile, dropUpload, fileUrl, forwardFile, newKey, uploadFile } from "./index.ts";
 
 const made = { file: "f1", name: "Ω.txt", type: "text/plain", size: 5, hash: "ab".repeat(32) };
 const token = "t.secret";
@@ -100,8 +100,21 @@ describe("uploading", () => {
     await expect(uploading).rejects.toMatchObject({ name });
   });
 
+  test("what may be tried again is, with the same key, until nothing moved for the time that was given", async () => {
+    const { asked, url } = await hub(503, { err: { code: 501, name: "Busy", retry: true, afterMs: 1 } });
+    const upload = { url, token, room: "r1", name: "a", bytes: new Uint8Array(1), key: newKey() };
+    await expect(uploadFile({ ...upload, patienceMs: 100 })).rejects.toMatchObject({ name: "Busy" });
+    expect(asked.length).toBeGreaterThan(1);
+    expect(new Set(asked.map(({ headers }) => headers["idempotency-key"]))).toEqual(new Set([upload.key]));
+    const stop = new AbortController();
+    const stopped = uploadFile({ ...upload, signal: stop.signal });
+    stop.abort(new Error("enough"));
+    await expect(stopped).rejects.toThrow("enough");
+  });
+
   test("nobody there is LineDead, and may be tried again", async () => {
-    const uploading = uploadFile({ url: "http://127.0.0.1:1", token, room: "r1", name: "a", bytes: new Uint8Array(1) });
+    const upload = { token, room: "r1", name: "a", bytes: new Uint8Array(1), patienceMs: 0 };
+    const uploading = uploadFile({ url: "http://127.0.0.1:1", ...upload });
     await expect(uploading).rejects.toMatchObject({ name: "LineDead", retry: true });
   });
 
@@ -111,6 +124,13 @@ describe("uploading", () => {
     const uploading = uploadFile({ url, token, room: "r1", name: "a", bytes: new Uint8Array(1), signal });
     await expect(uploading).rejects.toThrow("changed my mind");
   });
+});
+
+test("what is dropped is named by its key", async () => {
+  const { asked, url } = await hub(200, { ok: {}, p: "p1.e30" });
+  const key = newKey();
+  await dropUpload({ url, token, key });
+  expect(asked).toMatchObject([{ method: "DELETE", url: `/v1/uploads/${key}` }]);
 });
 
 test("forwarding names the file and the room", async () => {

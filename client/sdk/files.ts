@@ -1,5 +1,6 @@
 import type { FileAnswer } from "@connect-hub/protocol";
 import { answerIn, type HttpAnswer, httpAnswer, httpFetch, httpHeaders, notAnAnswer, textIn } from "./http.ts";
+import { persistently } from "./persistently.ts";
 import { sendBytes } from "./sendBytes.ts";
 
 /** Where, and who asks. */
@@ -27,10 +28,15 @@ export interface Upload {
   readonly bytes: Blob | Uint8Array<ArrayBuffer>;
   /** SHA-256 of the bytes, hex: the server checks it and keeps nothing of other bytes. */
   readonly sha256?: string;
-  /** A UUIDv7; the same key with the same bytes is the same file, however often it is sent. The server makes one if it is left out. */
+  /**
+   * A UUIDv7; the same key with the same bytes is the same file, however often it is sent; who keeps it can go on with the upload in
+   * another process or after a page was loaded anew. The server makes one if it is left out.
+   */
   readonly key?: string;
-  /** Told now and then how many of how many bytes were handed to the line; may not throw. */
+  /** Told now and then how many of how many bytes were handed to the line; fewer again after a break. May not throw. */
   readonly onProgress?: (sent: number, size: number) => void;
+  /** How long it is tried again without any byte getting through, in milliseconds; default 60,000. */
+  readonly patienceMs?: number;
 }
 
 /** Bytes `from` (inclusive) to `to` (exclusive; the end if left out). */
@@ -39,18 +45,72 @@ export interface Part {
   readonly to?: number;
 }
 
-/** Uploads a file for a room. Throws `HubError`; when that may be retried, with the same key it stays one file. */
-export async function uploadFile(options: FileOptions & Upload): Promise<NewFile> {
-  const { url, token, signal, room, name, bytes, sha256, key, onProgress } = options;
+/**
+ * Uploads a file for a room. When the line breaks it goes on by itself from what the server has; so does a later call with the same key
+ * and bytes, for a day. Throws `HubError`: a refusal, or that nothing moved for `patienceMs`.
+ */
+export function uploadFile(options: FileOptions & Upload): Promise<NewFile> {
+  const { patienceMs = defaultPatienceMs, signal, bytes } = options;
+  let upload = options;
+  const attempt = (told: (offset: number) => void): Promise<NewFile> => {
+    if (sizeOf(bytes) <= smallBytes) return sendWhole(upload);
+    return goOn(upload, (key, offset) => {
+      upload = { ...options, key };
+      told(offset);
+    });
+  };
+  return persistently(attempt, { patienceMs, signal });
+}
+
+/** Forgets an upload that is not to be gone on with, by its key; it counts as open until then. Throws `HubError`. */
+export async function dropUpload({ url, token, signal, key }: FileOptions & { readonly key: string }): Promise<void> {
+  const init = { method: "DELETE", headers: httpHeaders(key, token), ...(signal && { signal }) };
+  await httpAnswer(new URL(`/v1/uploads/${encodeURIComponent(key)}`, url), init);
+}
+
+/** So small a file is sent in one request, again from its beginning if need be. */
+const smallBytes = 1024 * 1024;
+const defaultPatienceMs = 60_000;
+
+async function sendWhole({ url, token, signal, room, name, bytes, sha256, key, onProgress }: FileOptions & Upload) {
   const at = new URL("/v1/files", url);
   at.search = new URLSearchParams({ room, name }).toString();
-  const type = bytes instanceof Blob ? bytes.type : "";
   const headers = {
     ...httpHeaders(key, token),
-    "content-type": type === "" ? "application/octet-stream" : type,
+    "content-type": typeOf(bytes),
     ...(sha256 !== undefined && { "content-digest": `sha-256=:${base64OfHex(sha256)}:` }),
   };
-  return newFile(await sendBytes(at, { headers, bytes, signal, onProgress }));
+  return newFile(await sendBytes(at, { method: "POST", headers, bytes, signal, onProgress }));
+}
+
+/** Begins the upload, or finds it, and sends what is missing. `told` is told its key and how much the server has. */
+async function goOn(upload: FileOptions & Upload, told: (key: string, offset: number) => void): Promise<NewFile> {
+  const { url, token, signal, room, name, bytes, sha256, key, onProgress } = upload;
+  const size = sizeOf(bytes);
+  const body = JSON.stringify({ room, name, type: typeOf(bytes), size, ...(sha256 !== undefined && { sha256 }) });
+  const headers = { "content-type": "application/json", ...httpHeaders(key, token) };
+  const init = { method: "POST", headers, body, ...(signal && { signal }) };
+  const { ok } = await httpAnswer(new URL("/v1/uploads", url), init);
+  const { offset } = ok as { readonly offset?: unknown };
+  if (typeof offset !== "number") throw notAnAnswer();
+  const id = textIn(ok, "upload");
+  told(id, offset);
+  const answer = await sendBytes(new URL(`/v1/uploads/${id}`, url), {
+    method: "PATCH",
+    headers: { authorization: `Bearer ${token}`, "upload-offset": `${offset}` },
+    bytes: bytes.slice(offset),
+    signal,
+    onProgress: onProgress && ((sent) => onProgress(offset + sent, size)),
+  });
+  return newFile(answer);
+}
+
+function sizeOf(bytes: Upload["bytes"]): number {
+  return bytes instanceof Blob ? bytes.size : bytes.byteLength;
+}
+
+function typeOf(bytes: Upload["bytes"]): string {
+  return (bytes instanceof Blob && bytes.type) || "application/octet-stream";
 }
 
 /** Makes a new file on the bytes of one that the asker may read, for another room. Throws `HubError`. */

@@ -22,7 +22,7 @@ test.each([
   [
     "an upload, when it would have been too slow for the edge",
     76_000,
-    () => uploadFile({ url, token: "t.secret", room: "r1", name: "a", bytes: new Uint8Array(4_000) }),
+    () => uploadFile({ url, token: "t.secret", room: "r1", name: "a", bytes: new Uint8Array(4_000), patienceMs: 0 }),
   ],
 ])("who is not answered is told so, and may try again: %s", async (_, timeoutMs, ask) => {
   let outcome: unknown;

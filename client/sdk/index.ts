@@ -4,6 +4,7 @@ export type { Client, ClientListener, ConnectOptions } from "./client.ts";
 export { connect } from "./connect.ts";
 export {
   downloadFile,
+  dropUpload,
   type FileOptions,
   fileUrl,
   forwardFile,
@@ -14,6 +15,7 @@ export {
 } from "./files.ts";
 export { HubError, type HubErrorName } from "./hubError.ts";
 export type { LineState } from "./line.ts";
+export { newKey } from "./newKey.ts";
 export type {
   Member,
   Message,

@@ -2,6 +2,7 @@ import { answerIn, answerTimeoutMs, type HttpAnswer, httpAnswer, noAnswer } from
 
 /** Bytes for one request. */
 export interface SentBytes {
+  readonly method: "POST" | "PATCH";
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Blob | Uint8Array<ArrayBuffer>;
   readonly signal?: AbortSignal | undefined;
@@ -13,15 +14,15 @@ export interface SentBytes {
 const timeoutFor = (bytes: number): number => Math.min(60_000 + bytes / 4 + answerTimeoutMs, longestTimerMs);
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Posts bytes. Throws as `httpAnswer`. */
-export function sendBytes(url: URL, { headers, bytes, signal, onProgress }: SentBytes): Promise<HttpAnswer> {
-  const init = { method: "POST", headers, ...(signal && { signal }) };
+/** Sends bytes. Throws as `httpAnswer`. */
+export function sendBytes(url: URL, { method, headers, bytes, signal, onProgress }: SentBytes): Promise<HttpAnswer> {
+  const init = { method, headers, ...(signal && { signal }) };
   const timeoutMs = timeoutFor(bytes instanceof Blob ? bytes.size : bytes.byteLength);
   if (onProgress === undefined) return httpAnswer(url, { ...init, body: bytes }, timeoutMs);
   const body = bytes instanceof Blob ? bytes : new Blob([bytes]);
   // In browsers `fetch` does not tell how far it is, and elsewhere there is nothing else.
   if (typeof XMLHttpRequest === "undefined") return httpAnswer(url, counted(init, body, onProgress), timeoutMs);
-  return byXhr(url, { headers, body, signal, onProgress });
+  return byXhr(url, { method, headers, body, signal, onProgress });
 }
 
 /** Piece by piece, as the line takes them. */
@@ -44,11 +45,11 @@ const pieceBytes = 64 * 1024;
 
 function byXhr(
   url: URL,
-  { headers, body, signal, onProgress }: Omit<SentBytes, "bytes"> & { readonly body: Blob },
+  { method, headers, body, signal, onProgress }: Omit<SentBytes, "bytes"> & { readonly body: Blob },
 ): Promise<HttpAnswer> {
   const request = new XMLHttpRequest();
   const answered = new Promise<Response>((resolve, reject) => {
-    request.open("POST", url);
+    request.open(method, url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded }) => onProgress?.(loaded, body.size);
     request.onload = () => resolve(new Response(request.responseText, { status: request.status }));

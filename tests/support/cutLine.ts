@@ -20,7 +20,11 @@ export async function cutLine(url: string): Promise<CutLine> {
         const target = connect(Number(real.port), real.hostname);
         for (const socket of [client, target]) {
           sockets.add(socket);
-          socket.on("error", () => undefined);
+          // `pipe` passes an end on, and no failure.
+          socket.on("error", () => {
+            client.destroy();
+            target.destroy();
+          });
           socket.on("close", () => sockets.delete(socket));
         }
         client.pipe(target).pipe(client);
