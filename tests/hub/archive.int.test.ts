@@ -97,6 +97,8 @@ test("a box whose log is archived under its people goes on, loses nothing, and r
   };
   await talk(() => said.length >= 20);
 
+  const away = a.client.cursors();
+
   let archived = false;
   const talking = talk(() => archived && said.length % 20 === 0);
   const { code, said: out } = await hub("archive", "--all", "--json");
@@ -113,7 +115,18 @@ test("a box whose log is archived under its people goes on, loses nothing, and r
   await vi.waitFor(() => expect(later.events(room)).toHaveLength(said.length + 1), 20_000);
   expect(later.events(room)).toEqual(["1 roomCreated", ...said.map((_, at) => `${at + 2} messagePosted`)]);
 
+  // Who was away meanwhile begins anew, and has the same.
+  const back = ada.connect({ cursors: away });
+  await vi.waitFor(() => expect(back.events(room)).toEqual(later.events(room)), 20_000);
+  expect(back.told).toContain("reset");
+
   await hub("wait-caught-up", "--json");
+  // Tables that were filled anew meanwhile give exactly what was missed.
+  const [epoch = "", s = 0] = later.client.cursors()[room] ?? [];
+  expect((await hub("projections", "rebuild", "rooms")).code).toBe(0);
+  const missed = ada.connect({ cursors: { [room]: [epoch, s - 5] } });
+  await vi.waitFor(() => expect(missed.events(room)).toEqual(later.events(room).slice(-5)), 20_000);
+  expect(missed.told).not.toContain("reset");
   const parts = JSON.parse((await hub("archive", "--json")).said);
   expect(parts.map(({ past }: { past: { fault: null }[] }) => past.map(({ fault }) => fault))).toEqual([
     [null],
