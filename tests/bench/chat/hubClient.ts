@@ -12,6 +12,10 @@ interface Frame {
   readonly err?: { readonly retry: boolean; readonly afterMs?: number };
 }
 
+function refusalOf(err: NonNullable<Frame["err"]>): Error {
+  return err.retry ? new TurnedAway(err.afterMs ?? 250) : new Error(JSON.stringify(err));
+}
+
 interface Event {
   readonly r: string;
   readonly s: number;
@@ -19,12 +23,29 @@ interface Event {
   readonly d: { readonly text?: string };
 }
 
-/** A client of `chat.v1` that reads everything and shows nothing. Resolves when it has signed in. */
-export async function openHubClient(
-  url: string,
-  token: string,
-  { from, onMessage }: OpenOptions = {},
-): Promise<ChatClient> {
+/** The edge said when to come again. */
+class TurnedAway extends Error {
+  readonly afterMs: number;
+
+  constructor(afterMs: number) {
+    super(`come again in ${afterMs} ms`);
+    this.afterMs = afterMs;
+  }
+}
+
+/** A client of `chat.v1` that reads everything and shows nothing. Resolves when it has signed in, after some attempts if it is told to wait. */
+export async function openHubClient(url: string, token: string, options: OpenOptions = {}): Promise<ChatClient> {
+  for (;;) {
+    try {
+      return await signIn(url, token, options);
+    } catch (error) {
+      if (!(error instanceof TurnedAway)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.afterMs));
+    }
+  }
+}
+
+async function signIn(url: string, token: string, { from, onMessage }: OpenOptions): Promise<ChatClient> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   const tally = new Tally();
   const cursor = new Map(from);
@@ -71,7 +92,7 @@ export async function openHubClient(
       if ("r" in read) return take(read);
       const frame = read as Frame;
       if (frame.i !== undefined) return answers.get(frame.i)?.(frame);
-      if (frame.err !== undefined) return reject(new Error(JSON.stringify(frame.err)));
+      if (frame.err !== undefined) return reject(refusalOf(frame.err));
       if (frame.hello !== undefined) greet(frame.hello.heartbeatMs);
       goOn(frame.resumed ?? {});
       if (frame.ready === undefined) return;
