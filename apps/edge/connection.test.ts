@@ -61,6 +61,8 @@ const reader = (room: string): Reader => ({
   phase: "live",
   goneAt: undefined,
   since: Promise.resolve(0),
+  feed: {} as never,
+  headTold: undefined,
 });
 
 describe("a socket", () => {

@@ -62,8 +62,6 @@ export class Connection implements FeedSocket {
   readonly readers = new Map<string, Reader>();
   /** For each room what is under way there; the next thing waits for it. */
   readonly underWay = new Map<string, Promise<void>>();
-  /** The heads that heartbeats told. */
-  readonly headsTold = new Map<string, number>();
   stage: Stage = "new";
   who: Who | undefined;
   /** Requests of which the answer has not left yet. */
@@ -216,7 +214,6 @@ export class Connection implements FeedSocket {
 
   left(room: string): void {
     if (this.readers.get(room)?.phase === "gone") this.readers.delete(room);
-    this.headsTold.delete(room);
     // A socket that is being closed leaves its rooms too, but its user does not.
     if (this.isOpen) this.tell({ left: { r: room } });
   }

@@ -87,7 +87,7 @@ export function holdRoom(connection: Connection, room: string, { feeds }: JoinSo
 /** Lets a held room run live after `state.s`. */
 export function releaseRoom(connection: Connection, { reader, state }: HeldRoom, { feeds }: JoinSources): void {
   feeds.release(reader, state.s, state.from);
-  if (connection.readers.get(state.id) === reader) connection.headsTold.set(state.id, state.s);
+  if (connection.readers.get(state.id) === reader) reader.headTold = state.s;
 }
 
 /** Whether the reader was cut by the end of a membership that is not the one in `state`: then the room has to be held anew. */
@@ -99,7 +99,6 @@ export function isOfFormerMembership({ reader, state }: HeldRoom): boolean {
 export function dropRoom(connection: Connection, reader: Reader, { feeds }: JoinSources): void {
   feeds.drop(reader);
   if (connection.readers.get(reader.room) === reader) connection.readers.delete(reader.room);
-  connection.headsTold.delete(reader.room);
 }
 
 /**

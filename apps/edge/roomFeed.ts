@@ -27,8 +27,11 @@ export interface Reader {
   readonly phase: "held" | "live" | "stopped" | "gone";
   /** The event that ended the membership; undefined while it lasts, and for who was dropped. */
   readonly goneAt: number | undefined;
-  /** Resolves when the feed runs; the facts of the room must be as of this commit for nothing to be missing. */
+  /** While it is held: resolves when the feed runs; the facts of the room must be as of this commit for nothing to be missing. */
   readonly since: Promise<number>;
+  readonly feed: RoomFeed;
+  /** The head of the room that its client was told last. */
+  headTold: number | undefined;
 }
 
 /** What comes next of the room, from a live frame or from the log. */
@@ -63,6 +66,10 @@ export interface RoomFeedOptions {
 
 /** Bytes of events that are kept for one socket; beyond that it has to resume the room. */
 export const maxHeldBytes = 1024 * 1024;
+
+/** For who is not held. There are hundreds of thousands of those, so they have no objects of their own beside the reader. */
+const nothingHeld: RoomFrame[] = [];
+const notHeld = Promise.resolve(0);
 
 /** What the feed keeps of a reader. */
 interface OwnReader extends Reader {
@@ -129,7 +136,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
 
   function forgetHeld(reader: OwnReader): void {
     reader.socket.heldBytes -= reader.heldBytes;
-    reader.held = [];
+    reader.held = nothingHeld;
     reader.heldBytes = 0;
   }
 
@@ -171,7 +178,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     if (frame.lastS > last) socket.sendEvents(bodySeenFrom(frameAfter(frame, last), from));
   }
 
-  return {
+  const feed: RoomFeed = {
     head() {
       topic.flush();
       return sequence?.lastS;
@@ -189,7 +196,10 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       const since = started.then(() => sequence?.lastN ?? 0);
       since.catch(() => undefined);
       const fields = { phase: "held" as const, since, held: [], heldBytes: 0, isOverfull: false };
-      const reader = known ? Object.assign(known, fields) : { socket, room, from: 1, goneAt: undefined, ...fields };
+      const reader: OwnReader =
+        known === undefined
+          ? { socket, room, feed, from: 1, goneAt: undefined, headTold: undefined, ...fields }
+          : Object.assign(known, fields);
       readers.set(socket, reader);
       held.add(reader);
       return reader;
@@ -201,6 +211,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       if (reader.phase === "gone") reader.socket.left(room);
       if (reader.phase !== "held") return;
       held.delete(reader);
+      reader.since = notHeld;
       if (reader.isOverfull) {
         reader.phase = "stopped";
         reader.socket.resync(room);
@@ -231,4 +242,5 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       reader.phase = "gone";
     },
   };
+  return feed;
 }

@@ -39,8 +39,6 @@ export interface RoomFeeds {
 export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   const now = options.now ?? (() => performance.now());
   const feeds = new Map<string, RoomFeed>();
-  /** The feed of each reader; of those that are gone too. */
-  const feedOf = new WeakMap<Reader, RoomFeed>();
   /** Rooms with events in the log since the last sweep, and in the sweep before. */
   let fresh = new Set<string>();
   let overdue = new Set<string>();
@@ -69,14 +67,11 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
       return feeds.size;
     },
     hold(socket, room) {
-      const feed = feeds.get(room) ?? open(room);
-      const reader = feed.hold(socket);
-      feedOf.set(reader, feed);
-      return reader;
+      return (feeds.get(room) ?? open(room)).hold(socket);
     },
-    release: (reader, s, from) => feedOf.get(reader)?.release(reader, s, from),
-    stop: (reader) => feedOf.get(reader)?.stop(reader),
-    drop: (reader) => feedOf.get(reader)?.drop(reader),
+    release: (reader, s, from) => reader.feed.release(reader, s, from),
+    stop: (reader) => reader.feed.stop(reader),
+    drop: (reader) => reader.feed.drop(reader),
     interrupt: (room) => feeds.get(room)?.interrupt(),
     live: (room, frame) => take(room, (sequence) => sequence.live(frame)),
     has: (room) => feeds.has(room),

@@ -141,11 +141,11 @@ async function heartbeat(connection: Connection, n: number, { lanes, feeds }: Do
     if (refusalOf(error).isBug) throw error;
   }
   const heads: Record<string, readonly [string, number]> = {};
-  const known = lanes.lease.holds() ? connection.readers.keys() : [];
-  for (const room of known) {
+  const known = lanes.lease.holds() ? connection.readers : [];
+  for (const [room, reader] of known) {
     const s = feeds.headOf(room);
-    if (s === undefined || s === connection.headsTold.get(room)) continue;
-    connection.headsTold.set(room, s);
+    if (s === undefined || s === reader.headTold) continue;
+    reader.headTold = s;
     heads[room] = [epoch8(lanes.ofRoom(room).lane.epoch), s];
   }
   connection.beat({ n, version: connection.version, heads });

@@ -128,6 +128,18 @@ describe("a view of facts", () => {
     await finish([view.load(refs.slice(1))], log.answers);
     expect(view.get(pinned)).toBeUndefined();
   });
+
+  test("a row that was not asked for since the view aged last is forgotten as it ages", async () => {
+    const log = projected();
+    const view = new FactView(log.checkpoint, { lane: "rooms.0", source: log, tables: facts });
+    const [asked, idle, pinned] = refs.slice(0, 3) as [FactRef, FactRef, FactRef];
+    view.pin([pinned]);
+    await finish([view.load([asked, idle, pinned])], log.answers);
+    view.age();
+    expect(view.get(asked)).toBeNull();
+    view.age();
+    expect([asked, idle, pinned].map((ref) => view.knows(ref))).toEqual([true, false, true]);
+  });
 });
 
 function take(

@@ -116,6 +116,11 @@ export class FactView implements Facts {
     return this.#cache.get(ref) !== undefined;
   }
 
+  /** Forgets the rows that nobody asked for since the last time. */
+  age(): void {
+    this.#cache.age();
+  }
+
   /** Keeps the rows of these references from eviction until `unpin`. */
   pin(refs: Iterable<FactRef>): void {
     this.#cache.pin(refs);

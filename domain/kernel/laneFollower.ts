@@ -57,6 +57,7 @@ export async function followLane(options: LaneFollowerOptions): Promise<LaneFoll
   const waiting = new Set<() => void>();
   const running = run();
   const floorTimer = setInterval(() => void moveFloor(), floorPollMs);
+  const ageTimer = setInterval(() => view.age(), ageMs);
 
   async function run(): Promise<void> {
     while (!stop.signal.aborted) {
@@ -113,6 +114,7 @@ export async function followLane(options: LaneFollowerOptions): Promise<LaneFoll
     tail: () => tail.all(),
     async close() {
       clearInterval(floorTimer);
+      clearInterval(ageTimer);
       stop.abort();
       for (const wake of waiting) wake();
       await running;
@@ -161,5 +163,7 @@ function firstAfter(events: readonly TailEvent[], n: number): number {
 }
 
 const floorPollMs = 250;
+/** Most rows are asked for once, by somebody who then is idle; those that each beat of a client asks for stay. */
+const ageMs = 15_000;
 const retryMs = 200;
 const catchUpMs = 30_000;

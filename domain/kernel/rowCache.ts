@@ -32,7 +32,11 @@ export class RowCache {
   set(ref: FactRef, cached: CachedRow): void {
     this.#old.delete(ref);
     this.#young.set(ref, cached);
-    if (this.#young.size <= this.#half + this.#pins.size) return;
+    if (this.#young.size > this.#half + this.#pins.size) this.age();
+  }
+
+  /** Drops what was not asked for since the last time. */
+  age(): void {
     const dropped = this.#old;
     this.#old = this.#young;
     this.#young = new Map();

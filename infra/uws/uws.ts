@@ -166,7 +166,8 @@ function readHeaders(req: NativeRequest): ReadonlyMap<string, string> {
 
 /** What the library keeps for a socket. */
 interface Kept<Session> {
-  readonly opening: SocketOpening;
+  /** Until it is open: it is larger than all the rest. */
+  opening?: SocketOpening;
   socket?: UwsSocket;
   session?: Session;
   /** Set when the socket was closed before `open` returned. */
@@ -200,8 +201,11 @@ function socketBehavior<Session extends object>(options: ServerOptions<Session>)
       const kept = ws.getUserData();
       const socket = new UwsSocket(ws);
       kept.socket = socket;
+      const { opening } = kept;
+      delete kept.opening;
+      if (opening === undefined) return;
       try {
-        kept.session = handlers.open(socket, kept.opening);
+        kept.session = handlers.open(socket, opening);
       } catch (error) {
         onError(error);
         socket.close(1011, "");
