@@ -42,10 +42,9 @@ export const fanout: Bench = async (say) => {
   const { tokens, rooms } = await makePeople(box, Math.max(...sizes), sizes.map(firstOf));
   const commands = await startApps(["commands"], box.env);
   const edge = await startApps(["edge"], { ...box.env, HUB_PORT: String(ports.ours) });
-  const script = (file: string, port: number) =>
-    startScript(fileURLToPath(new URL(file, import.meta.url)), { BARE_PORT: String(port) });
-  const uws = await script("bareUws.ts", ports.uws);
-  const io = await script("bareSocketIo.ts", ports.io);
+  const script = (file: URL, port: number) => startScript(fileURLToPath(file), { BARE_PORT: String(port) });
+  const uws = await script(new URL("bareUws.ts", import.meta.url), ports.uws);
+  const io = await script(new URL("bareSocketIo.ts", import.meta.url), ports.io);
   const withCommands = () => edge.cpuSeconds() + commands.cpuSeconds();
   const all = () => withCommands() + projector.cpuSeconds() + servers.cpuSeconds();
   const cpu = { edge: edge.cpuSeconds, withCommands, all };
