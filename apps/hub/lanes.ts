@@ -1,4 +1,4 @@
-import type { Lane } from "@connect-hub/domain/kernel";
+import { type Lane, LogUnavailable, pause } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
 import { connectNats, type NatsLink, openLane } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
@@ -7,6 +7,9 @@ import { lanesOf } from "./box/migrate.ts";
 import type { CommandContext } from "./cli.ts";
 
 const connectTimeoutMs = 5_000;
+/** Longer than servers of a cluster take to choose another leader. */
+const patienceMs = 15_000;
+const againMs = 250;
 
 /** Connects to the log as the operator. Throws `LogUnavailable`. */
 export function connectAsOperator(connections: Connections): Promise<NatsLink> {
@@ -34,7 +37,7 @@ export async function withLanesOf<T>(
   const link = await connectAsOperator(connections);
   try {
     const { prefix, archiveDir } = connections;
-    const open = (id: LaneId) => openLane(link, { prefix, id, archiveDir });
+    const open = (id: LaneId) => patiently(() => openLane(link, { prefix, id, archiveDir }));
     return await work(await Promise.all(lanesOf(connections.roomLanes).map(open)));
   } finally {
     await link.close();
@@ -52,9 +55,23 @@ export async function withLanes(
   const ids = chosenLanes(lanesOf(connections.roomLanes), only);
   const link = await connectAsOperator(connections);
   try {
-    await work(await Promise.all(ids.map((id) => openLane(link, { prefix, id, archiveDir }))), { link, prefix });
+    const open = (id: LaneId) => patiently(() => openLane(link, { prefix, id, archiveDir }));
+    await work(await Promise.all(ids.map(open)), { link, prefix });
   } finally {
     await link.close();
+  }
+}
+
+/** What `open` gives; while the log can't be asked it is tried again. Throws as `open` does, `LogUnavailable` after 15 s. */
+export async function patiently<T>(open: () => Promise<T>, forMs = patienceMs): Promise<T> {
+  const endsAt = performance.now() + forMs;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof LogUnavailable) || performance.now() + againMs > endsAt) throw error;
+      await pause(againMs);
+    }
   }
 }
 
