@@ -77,7 +77,8 @@ export const openNatsRecipe: Recipe = {
       ...(cluster === undefined ? [] : [`server_name: "${cluster.serverName}"`]),
       `host: "127.0.0.1"`,
       `port: ${port}`,
-      `jetstream { store_dir: "${dataFolder}", sync_interval: always }`,
+      // Many tests set room aside in one server, and use little of it: no disk has to be so large.
+      `jetstream { store_dir: "${dataFolder}", sync_interval: always, max_file_store: 4TB }`,
       ...clusterLines(cluster),
     ];
     writeFileAtomic(configuration, `${settings.join("\n")}\n`);
