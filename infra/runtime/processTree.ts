@@ -21,7 +21,8 @@ export function signalTree(pid: number, signal: NodeJS.Signals): void {
   if (signal !== "SIGSTOP") signalOne(pid, "SIGCONT");
 }
 
-function signalOne(pid: number, signal: NodeJS.Signals): void {
+/** Sends a signal to a process; to one that is gone already, nothing. */
+export function signalOne(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

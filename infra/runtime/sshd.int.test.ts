@@ -122,13 +122,14 @@ test("killed with its connections it comes back at its port with its host key", 
 test("started anew in its folder it has its host key and its files; closing cuts its connections", async () => {
   const dataDir = mkdtempSync(join(folder, "kept-"));
   const first = await start({ dataDir, name: "node-a" });
+  const connections = () => descendantsOf(first.process.pid ?? 0).length;
   await sftp(first, `put "${keyFile}" there\n`);
+  expect(await waitFor(() => connections() === 0, { timeoutMs: 10_000 })).toBe(true);
   const talking = spawn(client.sftp, [...optionsFor(first), "-S", client.ssh, `${first.user}@127.0.0.1`], {
     env: env(),
   });
   const ended = new Promise((resolve) => talking.once("exit", resolve));
-  const { pid } = first.process;
-  await waitFor(() => pid !== undefined && descendantsOf(pid).length > 0, { timeoutMs: 10_000 });
+  expect(await waitFor(() => connections() > 0, { timeoutMs: 10_000 })).toBe(true);
   await first.close();
   await ended;
   const again = await start({ dataDir, name: "node-a", port: first.port });

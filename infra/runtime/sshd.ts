@@ -9,7 +9,7 @@ import { writeFileAtomic } from "./files.ts";
 import { copyForEveryone, findServer } from "./findServer.ts";
 import { assertPortFree, freePort } from "./ports.ts";
 import { defaultCacheFolder, type OnProgress } from "./privateCopy.ts";
-import { descendantsOf, signalTree } from "./processTree.ts";
+import { descendantsOf, signalOne, signalTree } from "./processTree.ts";
 import { run } from "./run.ts";
 import { type Account, askVersion, type ServerProgram } from "./serverProgram.ts";
 import { readOrMakeSshKeyFile } from "./sshKey.ts";
@@ -123,10 +123,15 @@ function signalAll(process: SupervisedProcess, signal: NodeJS.Signals): void {
   if (process.pid !== undefined) signalTree(process.pid, signal);
 }
 
-// Connections outlive the listener by themselves.
+// Connections outlive the listener by themselves. It is halted while they are listed, so that none begins after that.
 async function stop(process: SupervisedProcess): Promise<void> {
-  const connections = process.pid === undefined ? [] : descendantsOf(process.pid);
-  await process.stop();
+  const { pid } = process;
+  if (pid === undefined) return process.stop();
+  signalOne(pid, "SIGSTOP");
+  const connections = descendantsOf(pid);
+  const stopped = process.stop();
+  signalOne(pid, "SIGCONT");
+  await stopped;
   for (const pid of connections) signalTree(pid, "SIGKILL");
 }
 
