@@ -44,7 +44,10 @@ export interface RoomFeed {
   take(step: FeedStep): void;
   /** From now on keeps the room's events for this socket, whatever it was before; ends with `release`, `stop` or `drop`. */
   hold(socket: FeedSocket): Reader;
-  /** Sends what was kept after event `s`, and lets it run live. Its history begins at event `from`. */
+  /**
+   * Sends what was kept after event `s`, and lets it run live. Its history begins at event `from`. What the log has up to `s` goes out
+   * to the others before, so that no live frame that is late brings it again.
+   */
   release(reader: Reader, s: number, from: number): void;
   stop(reader: Reader): void;
   /** Stops all readers, and tells them that something was lost. */
@@ -100,13 +103,17 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
 
   function begin(s: number): void {
     sequence = roomSequence(s);
-    for (const step of early) for (const frame of step(sequence)) publish(frame);
+    for (const step of early) publishAll(step(sequence));
     early = [];
   }
 
   function end(): void {
     topic.flush();
     options.onEnd();
+  }
+
+  function publishAll(frames: readonly RoomFrame[]): void {
+    for (const frame of frames) publish(frame);
   }
 
   function publish(frame: RoomFrame): void {
@@ -185,7 +192,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     },
     take(step) {
       if (sequence === undefined) early.push(step);
-      else for (const frame of step(sequence)) publish(frame);
+      else publishAll(step(sequence));
     },
     hold(socket) {
       const known = readers.get(socket);
@@ -206,6 +213,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     },
     release(given, s, from) {
       const reader = given as OwnReader;
+      if (sequence !== undefined && s > sequence.lastS) publishAll(sequence.fill());
       reader.from = from;
       sendHeld(reader, s);
       if (reader.phase === "gone") reader.socket.left(room);

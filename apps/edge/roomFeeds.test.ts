@@ -97,6 +97,20 @@ describe("a reader", () => {
     expect(one.got).toEqual([1, 2, 3]);
   });
 
+  test("that begins further than the feed gets nothing again that the log had before its live frame", async () => {
+    const { one: other } = await liveReader("u1");
+    feeds.logged(event(1), 1);
+    feeds.logged(event(2), 2);
+    const { one } = await liveReader("u2", 1);
+    sends(event(1));
+    sends(event(2));
+    sends(event(3));
+    expect([other.got, one.got]).toEqual([
+      [1, 2, 3],
+      [2, 3],
+    ]);
+  });
+
   test("whose history begins later does not see what becomes of older messages", async () => {
     const { one: old } = await liveReader("u1");
     sends(...[1, 2, 3].map((s) => event(s)));

@@ -35,21 +35,37 @@ class Witness {
   isIn = false;
   last = 0;
   epoch = "";
+  /** Resumes under way, and how many of them bring what it may have by then: nobody had told it to resume, or one was under way. */
+  #resuming = { all: 0, repeating: 0 };
+  onResync = (): void => undefined;
 
   constructor(readonly user: string) {}
+
+  async resume(isTold: boolean, work: () => Promise<void>): Promise<void> {
+    const repeats = isTold && this.#resuming.all === 0 ? 0 : 1;
+    this.#resuming.all += 1;
+    this.#resuming.repeating += repeats;
+    await work();
+    this.#resuming.all -= 1;
+    this.#resuming.repeating -= repeats;
+  }
 
   take(frame: Record<string, unknown> | ClientEvent[]): void {
     if (Array.isArray(frame)) for (const event of frame) this.#event(event);
     else if ("r" in frame) this.#event(frame as never);
     else if ("room" in frame) this.#begin(frame.room as RoomState);
     else if ("left" in frame) this.isIn = false;
+    else if ("resync" in frame) this.onResync();
     else if ("resumed" in frame) this.#resumed(Object.values(frame.resumed as object)[0]);
     else if ("err" in frame) this.wrong.push(JSON.stringify(frame));
   }
 
   #event({ s, t, d }: ClientEvent): void {
     if (!this.isIn) this.wrong.push(`${s} ${t} while outside`);
-    if (s <= this.last) return;
+    if (s <= this.last) {
+      if (this.#resuming.repeating === 0) this.wrong.push(`${s} again, after ${this.last}`);
+      return;
+    }
     if (s !== this.last + 1) this.wrong.push(`${s} after ${this.last}`);
     this.last = s;
     this.seen.push(s);
@@ -71,16 +87,16 @@ class Witness {
 /** One room in memory with its writer, an edge that follows it, and Bob's sockets there; everything takes its time. */
 async function world(seed: number) {
   const box = memoryBox(roomModel, "rooms.0");
-  const topics = new Set<Socket>();
+  const topics = new Map<Socket, () => void>();
   const slowly = slowness(seed);
   const late: (() => void)[] = [];
-  const state = { fate: "now" as Fate };
+  const state = { fate: "now" as Fate, isClogged: false };
   let follower: LaneFollower | undefined;
   const known = (): LaneFollower => follower ?? expect.unreachable();
 
   const feeds = roomFeeds({
     publish(_, body) {
-      for (const socket of topics) socket.send(body);
+      for (const [socket, fallBehind] of topics) if (socket.send(body) === "dropped") fallBehind();
     },
     subscribe: () => () => undefined,
     async headOf() {
@@ -110,20 +126,24 @@ async function world(seed: number) {
   /** A new socket, on which somebody is signed in and in no room yet. */
   function connect(witness: Witness): Connection {
     let isOpen = true;
+    const isClogged = () => state.isClogged && witness.user === bob;
     const socket: Socket = {
       remoteAddress: "::1",
-      bufferedBytes: 0,
+      get bufferedBytes() {
+        return isClogged() ? 1024 * 1024 : 0;
+      },
       send(message) {
+        if (isClogged()) return "dropped";
         if (isOpen) witness.take(JSON.parse(Buffer.from(message).toString()));
         return "sent";
       },
       cork: (work) => work(),
-      subscribe: () => void topics.add(socket),
+      subscribe: () => void topics.set(socket, () => made.fallBehind()),
       unsubscribe: () => void topics.delete(socket),
       close: (code) => void witness.wrong.push(`closed with ${code}`),
     };
     const made: Connection = new Connection(socket, {
-      ...{ ip: "", userAgent: "", stop: () => {} },
+      ...{ ip: "", userAgent: "", stop: feeds.stop },
       onBug: (error) => void witness.wrong.push(String(error)),
       onEnd() {
         isOpen = false;
@@ -183,20 +203,31 @@ async function world(seed: number) {
     const key = { actor: ada, id: derivedId(box.nowMs, `${commands}`) };
     return ask(writer, { key, kind, subject: room, data, deadlineAt: box.nowMs + 5_000 });
   };
+  const resume = async (isTold = false): Promise<void> => {
+    if (!witness.isIn) return;
+    await witness.resume(isTold, () => resumeRoom(connection, room, [witness.epoch, witness.last], sources));
+  };
+  witness.onResync = () => void resume(true);
   return {
-    ...{ box, witnesses, state, feeds, send },
+    ...{ box, witnesses, state, feeds, send, resume },
     deliverLate: () => late.splice(0).forEach((deliver) => void deliver()),
-    resume: async () => {
-      if (witness.isIn) await resumeRoom(connection, room, [witness.epoch, witness.last], sources);
+    /** Bob's line takes nothing more. */
+    clog: async () => {
+      state.isClogged = true;
+    },
+    async drain() {
+      state.isClogged = false;
+      connection.drained();
     },
     disconnect: async () => connection.closed(),
     /** As a sign-in does: a room that the client has is resumed, another one is told. */
     async reconnect() {
       connection.closed();
+      state.isClogged = false;
       connection = connect(witness);
       if (!witness.isIn) return announceRoom(connection, room, sources);
       holdRoom(connection, room, sources);
-      await resumeRoom(connection, room, [witness.epoch, witness.last], sources);
+      await resume(true);
     },
     settled: async () => {
       await known().reached(box.lane.commits.length, 5_000);
@@ -230,6 +261,7 @@ const step = fc.oneof(
   oneOf("add", "remove"),
   oneOf("disconnect", "reconnect"),
   oneOf("project", "sweep", "deliverLate"),
+  oneOf("clog", "drain"),
   fc.record({
     do: fc.constant("fate" as const),
     fate: fc.constantFrom<Fate>("now", "lost", "late", "twice"),
@@ -253,17 +285,23 @@ test("whatever becomes of live frames, memberships and resumes, nobody misses, d
           project: () => box.project(),
           sweep: async () => feeds.sweep(),
           deliverLate: async () => edge.deliverLate(),
-          resume: edge.resume,
+          resume: () => edge.resume(),
+          clog: edge.clog,
+          drain: edge.drain,
           disconnect: edge.disconnect,
           reconnect: edge.reconnect,
         };
         const running: Promise<unknown>[] = [];
+        const joining: Promise<unknown>[] = [];
         for (const one of steps) {
           if (one.do === "fate") state.fate = one.fate;
+          else if (one.do === "resume" || one.do === "reconnect") joining.push(actions[one.do]());
           else running.push(one.do === "post" ? actions.post(one.count) : actions[one.do]());
-          if (one.waits) await Promise.all(running);
+          // What joins a room waits for a line that takes nothing.
+          if (one.waits) await Promise.all(state.isClogged ? running : [...running, ...joining]);
         }
-        await Promise.all(running);
+        await edge.drain();
+        await Promise.all([...running, ...joining]);
         await settled();
         await edge.reconnect();
         await send("addMember", { room, user: bob });
