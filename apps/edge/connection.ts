@@ -193,9 +193,12 @@ export class Connection implements FeedSocket {
     this.end(wire.name, wire.afterMs);
   }
 
-  sendEvents(body: Uint8Array): void {
-    if (!this.isOpen || this.#isSlow || !this.#mayTell()) return;
-    if (this.#socket.send(body) === "dropped") this.fallBehind();
+  /** Whether it was taken: if not, its rooms are stopped, or the socket is over. */
+  sendEvents(body: Uint8Array): boolean {
+    if (!this.isOpen || this.#isSlow || !this.#mayTell()) return false;
+    if (this.#socket.send(body) !== "dropped") return true;
+    this.fallBehind();
+    return false;
   }
 
   /** Resolves when a long run of frames may go on: its reader keeps up, or it is closed. */
@@ -205,7 +208,8 @@ export class Connection implements FeedSocket {
   }
 
   subscribe(room: string): void {
-    this.#socket.subscribe(room);
+    // Until it has read on, what it gets would come after a hole.
+    if (!this.#isSlow) this.#socket.subscribe(room);
   }
 
   unsubscribe(room: string): void {
@@ -242,7 +246,10 @@ export class Connection implements FeedSocket {
     if (!this.#isSlow || this.#socket.bufferedBytes > 0 || !this.#mayTell()) return;
     this.#stopRooms();
     this.#isSlow = false;
-    this.tell({ resync: { rooms: [...this.readers.keys()] } });
+    // Who comes into a room just now is told with its release.
+    const rooms = [...this.readers].filter(([, { phase }]) => phase !== "held").map(([room]) => room);
+    if (rooms.length > 0) this.tell({ resync: { rooms } });
+    else this.#sendUnsent();
   }
 
   /**

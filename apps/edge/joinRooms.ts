@@ -61,7 +61,10 @@ export interface HeldRoom {
   readonly state: RoomState;
 }
 
-/** Sends what is missing of a held room, says so and releases it: after a reset what follows belongs to the new beginning. */
+/**
+ * Sends what is missing of a held room, says so and releases it: after a reset what follows belongs to the new beginning. Where the socket
+ * falls behind meanwhile, it says how far it came, and the client is to resume again.
+ */
 export async function finishResume(
   connection: Connection,
   held: HeldRoom,
@@ -147,9 +150,12 @@ async function sendMissed(
   const isOurs = cursorEpoch === epoch && cursorS <= s && cursorS >= from - 1;
   if (!isOurs || s - cursorS > limits.resumeEvents) return ["reset", epoch, s];
   const events = await eventsBetween(lanes.ofRoom(room), readRows, { room, fromS: cursorS + 1, toS: s });
-  for (const body of bodiesOf(events.map((event) => eventSeenFrom(event, from)))) {
+  let sentS = cursorS;
+  for (const { body, lastS } of bodiesOf(events.map((event) => eventSeenFrom(event, from)))) {
     await connection.calm();
-    connection.sendEvents(body);
+    // After what was dropped nothing more: it would come after a hole, and once more.
+    if (!connection.sendEvents(body)) return ["ok", epoch, sentS];
+    sentS = lastS;
   }
   return ["ok", epoch, s];
 }

@@ -49,8 +49,9 @@ export interface RoomFeed {
    * to the others before, so that no live frame that is late brings it again.
    */
   release(reader: Reader, s: number, from: number): void;
+  /** Sends it nothing more until it is held again. Who is held is told with its release that it has to resume. */
   stop(reader: Reader): void;
-  /** Stops all readers, and tells them that something was lost. */
+  /** Stops all readers, and tells those that are not held that something was lost. */
   interrupt(): void;
   drop(reader: Reader): void;
 }
@@ -83,8 +84,8 @@ interface OwnReader extends Reader {
   from: number;
   held: RoomFrame[];
   heldBytes: number;
-  /** Something could not be kept. */
-  isOverfull: boolean;
+  /** Something was not kept: what it gets after its release would come after a hole. */
+  mustResume: boolean;
 }
 
 export function roomFeed(options: RoomFeedOptions): RoomFeed {
@@ -130,10 +131,9 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
 
   function keep(reader: OwnReader, frame: RoomFrame): void {
     const bytes = frame.body.byteLength;
-    if (reader.isOverfull) return;
+    if (reader.mustResume) return;
     if (reader.socket.heldBytes + bytes > maxHeldBytes) {
-      forgetHeld(reader);
-      reader.isOverfull = true;
+      breakOff(reader);
       return;
     }
     reader.held.push(frame);
@@ -145,6 +145,11 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     reader.socket.heldBytes -= reader.heldBytes;
     reader.held = nothingHeld;
     reader.heldBytes = 0;
+  }
+
+  function breakOff(reader: OwnReader): void {
+    forgetHeld(reader);
+    reader.mustResume = true;
   }
 
   /** In the tick of the removal, so that nothing published after it can reach who was removed. */
@@ -202,7 +207,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       }
       const since = started.then(() => sequence?.lastN ?? 0);
       since.catch(() => undefined);
-      const fields = { phase: "held" as const, since, held: [], heldBytes: 0, isOverfull: false };
+      const fields = { phase: "held" as const, since, held: [], heldBytes: 0, mustResume: false };
       const reader: OwnReader =
         known === undefined
           ? { socket, room, feed, from: 1, goneAt: undefined, headTold: undefined, ...fields }
@@ -220,7 +225,7 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
       if (reader.phase !== "held") return;
       held.delete(reader);
       reader.since = notHeld;
-      if (reader.isOverfull) {
+      if (reader.mustResume) {
         reader.phase = "stopped";
         reader.socket.resync(room);
         return;
@@ -232,10 +237,12 @@ export function roomFeed(options: RoomFeedOptions): RoomFeed {
     },
     stop(given) {
       const reader = given as OwnReader;
-      leaveTopic(reader);
-      held.delete(reader);
-      if (reader.phase !== "gone") reader.phase = "stopped";
-      forgetHeld(reader);
+      if (reader.phase === "held") breakOff(reader);
+      else {
+        leaveTopic(reader);
+        if (reader.phase === "live") reader.phase = "stopped";
+        forgetHeld(reader);
+      }
     },
     interrupt() {
       for (const reader of [...readers.values()]) {

@@ -176,6 +176,20 @@ describe("a reader", () => {
     expect(one.heldBytes).toBe(0);
   });
 
+  test("that is held while its room is interrupted is told so once it is released, and only then", async () => {
+    const { one: live } = await liveReader("u1");
+    const one = socket("u2");
+    const reader = feeds.hold(one, room);
+    await reader.since;
+    sends(event(1));
+    feeds.interrupt(room);
+    sends(event(2));
+    expect([live.got, one.got]).toEqual([[1, "resync"], []]);
+    feeds.release(reader, 1, 1);
+    sends(event(3));
+    expect([one.got, reader.phase]).toEqual([["resync"], "stopped"]);
+  });
+
   test("that was stopped gets nothing until it resumes", async () => {
     const { one, reader } = await liveReader("u1");
     feeds.stop(reader);

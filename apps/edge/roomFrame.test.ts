@@ -16,8 +16,9 @@ describe("a frame", () => {
   test("of many events comes in parts, each not much larger than a slow reader can take", () => {
     const events = Array.from({ length: 30 }, (_, at) => event(at + 1, "messagePosted", { text: "x".repeat(8_000) }));
     const parts = [...bodiesOf(events)];
-    expect(parts.map((part) => part.byteLength < 75_000)).toEqual([true, true, true, true]);
-    expect(parts.flatMap((part) => JSON.parse(text(part)))).toEqual(events);
+    expect(parts.map(({ body }) => body.byteLength < 75_000)).toEqual([true, true, true, true]);
+    expect(parts.flatMap(({ body }) => JSON.parse(text(body)))).toEqual(events);
+    expect(parts.map(({ body, lastS }) => JSON.parse(text(body)).at(-1).s === lastS)).not.toContain(false);
     expect([...bodiesOf([])]).toEqual([]);
   });
 

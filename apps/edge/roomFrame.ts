@@ -40,20 +40,21 @@ function bodyOf(events: readonly (ClientEvent | HiddenEvent)[]): Uint8Array {
 
 const maxBodyBytes = 64 * 1024;
 
-/** The bytes of any number of events, in parts that a slow reader can take one after another. */
-export function* bodiesOf(events: readonly (ClientEvent | HiddenEvent)[]): Iterable<Uint8Array> {
+/** The bytes of any number of events, in parts that a slow reader can take one after another, each with its last number. */
+export function* bodiesOf(
+  events: readonly (ClientEvent | HiddenEvent)[],
+): Iterable<{ readonly body: Uint8Array; readonly lastS: number }> {
   let part: string[] = [];
   let bytes = 0;
   for (const event of events) {
     const text = JSON.stringify(event);
     part.push(text);
     bytes += Buffer.byteLength(text);
-    if (bytes < maxBodyBytes) continue;
-    yield Buffer.from(`[${part.join(",")}]`);
+    if (bytes < maxBodyBytes && event !== events.at(-1)) continue;
+    yield { body: Buffer.from(`[${part.join(",")}]`), lastS: event.s };
     part = [];
     bytes = 0;
   }
-  if (part.length > 0) yield Buffer.from(`[${part.join(",")}]`);
 }
 
 /** The part of a frame after `s`. */

@@ -203,11 +203,11 @@ async function world(seed: number) {
     const key = { actor: ada, id: derivedId(box.nowMs, `${commands}`) };
     return ask(writer, { key, kind, subject: room, data, deadlineAt: box.nowMs + 5_000 });
   };
-  const resume = async (isTold = false): Promise<void> => {
-    if (!witness.isIn) return;
-    await witness.resume(isTold, () => resumeRoom(connection, room, [witness.epoch, witness.last], sources));
+  const resume = async (isTold = false, on = connection, who = witness): Promise<void> => {
+    if (who.isIn) await who.resume(isTold, () => resumeRoom(on, room, [who.epoch, who.last], sources));
   };
   witness.onResync = () => void resume(true);
+  witnesses.ada.onResync = () => void resume(true, others, witnesses.ada);
   return {
     ...{ box, witnesses, state, feeds, send, resume },
     deliverLate: () => late.splice(0).forEach((deliver) => void deliver()),
@@ -261,7 +261,7 @@ const step = fc.oneof(
   oneOf("add", "remove"),
   oneOf("disconnect", "reconnect"),
   oneOf("project", "sweep", "deliverLate"),
-  oneOf("clog", "drain"),
+  oneOf("clog", "drain", "interrupt"),
   fc.record({
     do: fc.constant("fate" as const),
     fate: fc.constantFrom<Fate>("now", "lost", "late", "twice"),
@@ -287,6 +287,7 @@ test("whatever becomes of live frames, memberships and resumes, nobody misses, d
           deliverLate: async () => edge.deliverLate(),
           resume: () => edge.resume(),
           clog: edge.clog,
+          interrupt: async () => feeds.interrupt(room),
           drain: edge.drain,
           disconnect: edge.disconnect,
           reconnect: edge.reconnect,
