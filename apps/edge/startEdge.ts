@@ -5,7 +5,7 @@ import { downloadSteps, moveSteps, uploadSteps } from "@connect-hub/domain/conte
 import { subjects } from "@connect-hub/domain/kernel";
 import { limits } from "@connect-hub/domain/values";
 import { commandSender } from "@connect-hub/jetstream";
-import { appLog, failpoint, processNames } from "@connect-hub/runtime";
+import { appLog, failpoint, processNames, sharesProcess } from "@connect-hub/runtime";
 import { BadSetting, tlsFilesIn } from "@connect-hub/runtime/settings";
 import { BadCertificate, createServer, type Server } from "@connect-hub/uws";
 import type { Logger } from "pino";
@@ -88,6 +88,7 @@ async function openDoors(
     onMalformed: (what) => log.error(what),
     onBug: (error) => log.error({ err: error }, "a bug: commands could not be sent"),
     now: () => following.lanes.clock.now(),
+    isLocal: sharesProcess,
   });
   opened.push(async () => sender.close());
   const { lease, begin } = edgeLease(config, log, backends);

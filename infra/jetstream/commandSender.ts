@@ -8,6 +8,7 @@ import {
 import type { Msg, Subscription } from "@nats-io/nats-core";
 import { guarded, perTurn } from "./callbacks.ts";
 import type { NatsLink } from "./connectNats.ts";
+import { localDoor } from "./localDoors.ts";
 
 /** Sends commands to the lanes' writers. */
 export interface CommandSender {
@@ -35,6 +36,8 @@ export interface CommandSenderOptions {
   readonly graceMs?: number;
   /** The clock by which commands have their deadlines; this machine's if left out. */
   readonly now?: () => number;
+  /** Whether a writer in this process is given its commands past NATS: the same bytes, for less. False if left out. */
+  readonly isLocal?: () => boolean;
 }
 
 interface Waiting {
@@ -132,13 +135,18 @@ class NatsCommandSender implements CommandSender {
       for (const [c] of commands) this.#settle(c, unavailable);
       return;
     }
+    const door = this.#options.isLocal?.() ? localDoor(subject) : undefined;
     for (const { bytes, numbers } of packCommands(commands)) {
       this.#lastMessage += 1;
       for (const c of numbers) {
         const waiting = this.#waiting.get(c);
-        if (waiting !== undefined) waiting.message = this.#lastMessage;
+        if (waiting === undefined) continue;
+        waiting.message = this.#lastMessage;
+        // Nothing is lost on the way to a door of this process.
+        if (door !== undefined) waiting.againAt = Number.POSITIVE_INFINITY;
       }
-      this.#link.nc.publish(subject, bytes, { reply: `${this.#inbox}.${this.#lastMessage}` });
+      if (door !== undefined) door(bytes, (c, reply) => this.#settle(c, reply));
+      else this.#link.nc.publish(subject, bytes, { reply: `${this.#inbox}.${this.#lastMessage}` });
     }
   }
 

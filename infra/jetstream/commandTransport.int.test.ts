@@ -181,6 +181,28 @@ test("what was sent to a writer that lost its lane is answered `LaneMoved`", asy
   expect(await open).toEqual({ refused: { code: "LaneMoved" } });
 });
 
+test("a writer in the process of its sender gets the same bytes past NATS, while its door is open", async () => {
+  const near = commandSender(edge, { onMalformed, isLocal: () => true });
+  const received: Command[] = [];
+  const server = await serve((one, answer) => {
+    received.push(one);
+    answer(echo(one));
+  });
+  const messages = await countMessages(subject);
+  const sent = { ...command("a"), data: { text: "a", none: undefined } } as unknown as Command;
+  expect(await near.send(subject, sent)).toEqual(ok("a"));
+  expect(await messages()).toBe(0);
+  expect(received).toStrictEqual([{ ...sent, data: { text: "a" } }]);
+  expect(await sender.send(subject, command("b"))).toEqual(ok("b"));
+  expect(await messages()).toBe(1);
+  await server.close();
+  const toNobody = near.send(subject, command("c"));
+  await vi.waitFor(async () => expect(await messages()).toBe(2));
+  near.close();
+  expect(await toNobody).toEqual({ refused: { code: "Unavailable" } });
+  expect(received).toHaveLength(2);
+});
+
 test("a closed sender answers everything with `Unavailable`", async () => {
   await serve(() => undefined);
   const open = sender.send(subject, command("a"));

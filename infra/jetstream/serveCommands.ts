@@ -8,6 +8,7 @@ import {
 import type { Msg } from "@nats-io/nats-core";
 import { guarded, perTurn } from "./callbacks.ts";
 import type { NatsLink } from "./connectNats.ts";
+import { openLocalDoor } from "./localDoors.ts";
 
 export interface ServeOptions {
   /** Where this writer takes its lane's commands: `subjects(prefix).commands(lane, writer)`, or `services` for any. */
@@ -21,8 +22,8 @@ export interface ServeOptions {
 const drainMs = 500;
 
 /**
- * Takes commands. The answers of one turn of the event loop go out as one message to each sender. After `close` nothing
- * new is taken, but answers still go out.
+ * Takes commands, from NATS and from this process. The answers of one turn of the event loop go out as one message to each sender. After
+ * `close` nothing new is taken, but answers still go out.
  */
 export function serveCommands(link: NatsLink, options: ServeOptions): { close(): Promise<void> } {
   const reply = perTurn<Numbered<CommandReply>>((inbox, replies) => {
@@ -32,10 +33,14 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
   }, queueMicrotask);
   /** The commands that are not answered yet, by inbox and number: who waits long sends once more. */
   const open = new Set<string>();
+  const unpack = (bytes: Uint8Array, subject: string): readonly Numbered<Command>[] => {
+    const { items, malformed } = unpackCommands(bytes);
+    if (malformed > 0) options.onMalformed(`${malformed} malformed command(s) on ${subject}`);
+    return items;
+  };
   const handle = guarded((message: Msg) => {
     const inbox = message.reply ?? "";
-    const { items, malformed } = unpackCommands(message.data);
-    if (malformed > 0) options.onMalformed(`${malformed} malformed command(s) on ${message.subject}`);
+    const items = unpack(message.data, message.subject);
     // This process may publish to the log: an answer must never go anywhere but to somebody who waits for it.
     if (!inbox.startsWith("_INBOX")) {
       options.onMalformed(`a message on ${message.subject} that wants its answer on "${inbox}", which is no inbox`);
@@ -52,6 +57,10 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
       options.onCommand(command, answer, message.subject);
     }
   });
+  const closeLocal = openLocalDoor(options.subject, (bytes, answer) => {
+    for (const [c, command] of unpack(bytes, options.subject))
+      options.onCommand(command, (given) => answer(c, given), options.subject);
+  });
   const subscription = link.nc.subscribe(options.subject, {
     callback: (error, message) => {
       if (error === null) handle(message);
@@ -59,6 +68,7 @@ export function serveCommands(link: NatsLink, options: ServeOptions): { close():
   });
   return {
     async close() {
+      closeLocal();
       if (subscription.isClosed()) return;
       const drained = link.connected ? subscription.drain().catch(() => undefined) : Promise.resolve();
       let timer: NodeJS.Timeout | undefined;

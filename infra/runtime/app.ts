@@ -50,6 +50,11 @@ export function runApp(name: string, start: () => Promise<RunningApp>): void {
   );
 }
 
+/** Whether several apps are the work of this process. */
+export function sharesProcess(): boolean {
+  return apps.length > 1;
+}
+
 /**
  * The environment as one app sees it when several share a process: `HUB_EDGE_NATS_USER` stands for `HUB_NATS_USER` in the app
  * `edge` and wins over it.

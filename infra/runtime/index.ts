@@ -1,4 +1,4 @@
-export { type AppStarted, appEnv, type RunningApp, runApp, untilOver } from "./app.ts";
+export { type AppStarted, appEnv, type RunningApp, runApp, sharesProcess, untilOver } from "./app.ts";
 export { appLog } from "./appLog.ts";
 export { aptMirrors, isUbuntu, type Mirror } from "./aptArchive.ts";
 export { appArgs, checkout, keepBundle, latestBundle } from "./bundle.ts";
