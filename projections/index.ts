@@ -13,7 +13,7 @@ export { generationSchema, generationTables } from "./migrations/generationTable
 export { migrateSchema } from "./migrations/migrate.ts";
 export { type CatalogColumn, catalogQuery, servedViews } from "./migrations/servedViews.ts";
 export { type Projector, type ProjectorNews, type ProjectorOptions, startProjector } from "./projector.ts";
-export { accountCheckpoints, contentCheckpoints, roomCheckpoints } from "./queries/checkpoints.ts";
+export { accountCheckpoints, contentCheckpoints, noCheckpoint, roomCheckpoints } from "./queries/checkpoints.ts";
 export {
   type BlobPlaces,
   type BlobSummary,
@@ -44,7 +44,6 @@ export {
   historyPage,
   type Membership,
   type RoomEvent,
-  roomEventsAfter,
   roomEventsOfTypes,
 } from "./queries/roomHistory.ts";
 export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";

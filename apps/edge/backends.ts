@@ -13,7 +13,7 @@ import type { EdgeConfig } from "./config.ts";
 export interface Backends {
   readonly link: NatsLink;
   readonly source: FactSource;
-  /** For queries of rooms that are not by key alone. */
+  /** For what is asked of rooms beside facts: by a part of a key, or a range of one. */
   readonly chat: PostgresPool;
   readonly vault: Vault;
   readonly hashes: KeyedHashes;
@@ -37,7 +37,7 @@ export async function openBackends(config: EdgeConfig, log: Logger, opened: Clos
     content: pool(config.HUB_CONTENT_URL, true),
   };
   const source = pgFactSource(facts, [...accountTables, ...roomTables, ...contentTables]);
-  const chat = pool(config.HUB_CHAT_URL, false);
+  const chat = pool(config.HUB_CHAT_URL, true);
   const vault = await openVault({ db: pool(config.HUB_VAULT_URL, false), rootFile: config.HUB_VAULT_ROOT });
   const hashes = await loadKeyedHashes(vault);
   const link = await connectNats({

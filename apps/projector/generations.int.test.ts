@@ -4,17 +4,15 @@ import { type Lane, MemoryTables, pause, type Vault } from "@connect-hub/domain/
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
 import { openLane } from "@connect-hub/jetstream";
-import { kyselyOver, openPool, type PostgresPool, pgFactSource, pgGenerations } from "@connect-hub/postgres";
+import { openPool, type PostgresPool, pgFactSource, pgGenerations, pgRoomReads } from "@connect-hub/postgres";
 import {
   byLane,
-  type ChatTables,
   firstDifference,
   foldLane,
   type Generations,
   type RebuildStep,
   rebuild,
   rebuildSteps,
-  roomEventsAfter,
 } from "@connect-hub/projections";
 import { appArgs } from "@connect-hub/runtime";
 import { openVault } from "@connect-hub/vault";
@@ -122,7 +120,7 @@ test("readers notice nothing of a rebuild, swaps and a drop, under writes; all g
     let reads = 0;
     const seen = new Set<number>();
     const source = pgFactSource({ auth: pool, chat: pool, content: pool }, roomModel.tables);
-    const chat = kyselyOver<ChatTables>(pool);
+    const roomReads = pgRoomReads(pool);
     const byFacts = async () => {
       let before = { n: 0, generation: 0 };
       while (reading) {
@@ -136,7 +134,7 @@ test("readers notice nothing of a rebuild, swaps and a drop, under writes; all g
     };
     const byQuery = async () => {
       while (reading) {
-        const { events } = await roomEventsAfter(chat, { lane: "rooms.0", room: "r0", afterS: 0, limit: 5 });
+        const { events } = await roomReads.eventsBetween({ lane: "rooms.0", room: "r0", fromS: 1, toS: 5 });
         expect(events).toHaveLength(5);
         reads += 1;
       }

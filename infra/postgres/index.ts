@@ -8,3 +8,4 @@ export { pgApplier } from "./pgApplier.ts";
 export { pgFactSource } from "./pgFactSource.ts";
 export { pgGenerations } from "./pgGenerations.ts";
 export { type LaneMark, type ParkedTables, pgParked } from "./pgParked.ts";
+export { pgRoomReads, type RoomReads } from "./pgRoomReads.ts";

@@ -2,6 +2,7 @@ import { accountModel } from "@connect-hub/domain/account";
 import { contentModel } from "@connect-hub/domain/content";
 import type { Change, ContextModel, Row } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
+import type { LaneId } from "@connect-hub/domain/values";
 import {
   type AuthTables,
   accountCheckpoints,
@@ -16,7 +17,6 @@ import {
   historyPage,
   peopleByIds,
   roomCheckpoints,
-  roomEventsAfter,
   roomMembers,
   roomsOfUser,
 } from "@connect-hub/projections";
@@ -27,6 +27,7 @@ import { kyselyOver } from "./kyselyOver.ts";
 import { migrate } from "./migrate.ts";
 import { openPool, type PostgresPool } from "./openPool.ts";
 import { pgApplier } from "./pgApplier.ts";
+import { pgRoomReads } from "./pgRoomReads.ts";
 import { postgresTypes } from "./valueText.ts";
 
 let database: TestDatabase;
@@ -171,10 +172,19 @@ describe("history", () => {
     expect(await page({ limit: 9, user: "eve" })).toEqual({ checkpoint, membership: null, events: [] });
   });
 
-  test("events after a number come with the checkpoint", async () => {
-    const after = await roomEventsAfter(chat, { lane: "rooms.0", room: "r1", afterS: 3, limit: 9 });
-    expect([after.checkpoint, numbers(after.events)]).toEqual([checkpoint, [4, 5]]);
-    expect((await roomEventsAfter(chat, { lane: "rooms.3", room: "r1", afterS: 0, limit: 1 })).checkpoint.n).toBe(0);
+  test("events between two numbers come as clients get them, with the checkpoint", async () => {
+    const reads = pgRoomReads(pool);
+    const between = (fromS: number, toS: number, lane: LaneId = "rooms.0") =>
+      reads.eventsBetween({ lane, room: "r1", fromS, toS });
+    const events = [2, 3, 4].map((s) => ({ s, type: "messagePosted", data: { text: `${s}` }, at, by: "ann" }));
+    expect(await between(2, 4)).toEqual({ checkpoint, events });
+    expect(await between(6, 9)).toEqual({ checkpoint, events: [] });
+    expect((await between(1, 1, "rooms.3")).checkpoint.n).toBe(0);
+  });
+
+  test("the rooms that a person is in come by id", async () => {
+    const { roomIdsOf } = pgRoomReads(pool);
+    expect([await roomIdsOf("ann"), await roomIdsOf("eve")]).toEqual([["r1", "r2"], []]);
   });
 });
 

@@ -66,25 +66,6 @@ export async function historyPage(db: Kysely<ChatTables>, query: HistoryQuery): 
   return { checkpoint: checkpoint ?? noCheckpoint, membership, events: fromEnd ? events.toReversed() : events };
 }
 
-/** A room's events after a number, and the lane's checkpoint, from one snapshot. Rights are the caller's. */
-export async function roomEventsAfter(
-  db: Kysely<ChatTables>,
-  {
-    lane,
-    room,
-    afterS,
-    limit,
-  }: { readonly lane: LaneId; readonly room: string; readonly afterS: number; readonly limit: number },
-): Promise<{ readonly checkpoint: Checkpoint; readonly events: readonly RoomEvent[] }> {
-  const { checkpoint, events } = await db
-    .selectNoFrom((eb) => [
-      checkpointIn(eb, lane).as("checkpoint"),
-      jsonArrayFrom(eventsIn(eb, room).where("s", ">", afterS).orderBy("s").limit(limit)).as("events"),
-    ])
-    .executeTakeFirstOrThrow();
-  return { checkpoint: checkpoint ?? noCheckpoint, events };
-}
-
 /** A room's events of these types up to `toS`, and the lane's checkpoint, from one snapshot. Rights are the caller's. */
 export async function roomEventsOfTypes(
   db: Kysely<ChatTables>,
