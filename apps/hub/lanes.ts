@@ -1,6 +1,6 @@
-import { type Lane, LogUnavailable, pause } from "@connect-hub/domain/kernel";
+import { type Lane, LogUnavailable, pause, type SignedHead } from "@connect-hub/domain/kernel";
 import type { LaneId } from "@connect-hub/domain/values";
-import { connectNats, type NatsLink, openLane } from "@connect-hub/jetstream";
+import { connectNats, headStore, type NatsLink, openLane } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Connections, connectionsOfRunning } from "./box/connections.ts";
 import { lanesOf } from "./box/migrate.ts";
@@ -62,17 +62,26 @@ export async function withLanes(
   }
 }
 
-/** What `open` gives; while the log can't be asked it is tried again. Throws as `open` does, `LogUnavailable` after 15 s. */
-export async function patiently<T>(open: () => Promise<T>, forMs = patienceMs): Promise<T> {
+/** What `ask` gives; while the log can't be asked it is tried again. Throws as `ask` does, `LogUnavailable` after 15 s. */
+export async function patiently<T>(ask: () => Promise<T>, forMs = patienceMs): Promise<T> {
   const endsAt = performance.now() + forMs;
   for (;;) {
     try {
-      return await open();
+      return await ask();
     } catch (error) {
       if (!(error instanceof LogUnavailable) || performance.now() + againMs > endsAt) throw error;
       await pause(againMs);
     }
   }
+}
+
+/** The signed heads of some lanes, oldest first in each. Throws as `HeadStore` does. */
+export async function signedHeadsOf(
+  { link, prefix }: { readonly link: NatsLink; readonly prefix: string },
+  lanes: readonly LaneId[],
+): Promise<readonly SignedHead[]> {
+  const store = headStore(link, prefix);
+  return (await Promise.all(lanes.map((lane) => patiently(() => store.all(lane))))).flat();
 }
 
 /** The lane that is named, or all. Throws `BadSetting` for a name that is none. */

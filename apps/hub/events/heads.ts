@@ -1,12 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { CorruptHead, type Lane, readHead, type SignedHead, signingKeyOf } from "@connect-hub/domain/kernel";
-import { headStore } from "@connect-hub/jetstream";
 import { readSigningKey } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
-import { withLanes } from "../lanes.ts";
+import { signedHeadsOf, withLanes } from "../lanes.ts";
 import { textTable } from "../table.ts";
 
 interface HeadsOptions {
@@ -32,9 +31,9 @@ export function registerHeads(events: Command, context: CommandContext): void {
     .option("--lane <lane>", "only this lane, for example rooms.0")
     .option("--json", "whole, for programs")
     .action(({ lane, json }: HeadsOptions) =>
-      withLanes(context, lane, async (lanes, { link, prefix }) => {
-        const store = headStore(link, prefix);
-        const heads = (await Promise.all(lanes.map(({ id }) => store.all(id)))).flat();
+      withLanes(context, lane, async (lanes, log) => {
+        const ids = lanes.map(({ id }) => id);
+        const heads = await signedHeadsOf(log, ids);
         console.log(json === true ? JSON.stringify(heads, undefined, 1) : headsTable(heads));
       }),
     );

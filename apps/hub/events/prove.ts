@@ -1,10 +1,9 @@
 import { decodeCommit, type Lane, laneOf } from "@connect-hub/domain/kernel";
-import { headStore } from "@connect-hub/jetstream";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import { readConnections } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
-import { withLanes } from "../lanes.ts";
+import { signedHeadsOf, withLanes } from "../lanes.ts";
 import { untilSignal } from "../untilSignal.ts";
 import { anId, eventNumber } from "./filterOptions.ts";
 import { laneWith, parsePlace } from "./position.ts";
@@ -34,11 +33,11 @@ export function registerProve(events: Command, context: CommandContext): void {
     .option("--reveal", "with what is sealed opened beside it; that is not proven")
     .option("--json", "the same: a proof is always JSON")
     .action((options: ProveOptions) =>
-      withLanes(context, undefined, async (lanes, { link, prefix }) => {
+      withLanes(context, undefined, async (lanes, log) => {
         const { signal, release } = untilSignal();
         try {
           const asked = await placesOf(options, lanes, signal);
-          const heads = await headStore(link, prefix).all(asked.lane.id);
+          const heads = await signedHeadsOf(log, [asked.lane.id]);
           const proven = await prove(asked.lane, asked.places, heads, signal);
           const proof: Proof = { v: 1, of: asked.of, ...proven };
           const opened =

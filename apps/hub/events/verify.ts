@@ -1,8 +1,7 @@
-import { headStore } from "@connect-hub/jetstream";
 import type { Command } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
-import { withLanes } from "../lanes.ts";
+import { signedHeadsOf, withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
 import { textTable } from "../table.ts";
 import { untilSignal } from "../untilSignal.ts";
@@ -29,9 +28,9 @@ export function registerVerify(events: Command, context: CommandContext): void {
 }
 
 function verify(context: CommandContext, { lane: only, heads: file, key: keys = [], json }: VerifyCommandOptions) {
-  return withLanes(context, only, async (lanes, { link, prefix }) => {
-    const store = headStore(link, prefix);
-    const kept = (await Promise.all(lanes.map(({ id }) => store.all(id)))).flat();
+  return withLanes(context, only, async (lanes, log) => {
+    const ids = lanes.map(({ id }) => id);
+    const kept = await signedHeadsOf(log, ids);
     const given = file === undefined ? [] : await readHeadsFile(file);
     const ofLanes = only === undefined ? given : given.filter(({ lane }) => lane === only);
     const heads = [...kept, ...ofLanes];
