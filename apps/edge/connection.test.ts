@@ -135,7 +135,7 @@ describe("a reader that is too slow", () => {
   test("has its rooms stopped, keeps what it is owed, and resumes when it has read on", () => {
     const { socket, connection, sent, stopped, ready } = connected();
     ready();
-    connection.readers.set("r1", reader("r1"));
+    connection.readers.put(reader("r1"));
     socket.outcome = "dropped";
     socket.bufferedBytes = 1_000_000;
     connection.sendEvents(Buffer.from('{"r":"r1","s":1}'));

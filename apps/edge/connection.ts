@@ -9,6 +9,7 @@ import {
   wireError,
 } from "@connect-hub/protocol";
 import type { Socket } from "@connect-hub/uws";
+import { ReaderList } from "./readerList.ts";
 import { refusalOf } from "./refusals.ts";
 import type { FeedSocket, Reader } from "./roomFeed.ts";
 import type { Who } from "./sessions.ts";
@@ -46,6 +47,10 @@ const closeCodes = { retry: 1013, final: 1008 } as const;
 const lastAnswersMs = { ofSession: 12_000, else: 1_000 } as const;
 const sessionIsOver: ReadonlySet<ErrorName> = new Set(["SessionEnded", "AccountClosed"]);
 
+// What every socket that has nothing to do has in common.
+const nothing = (): void => undefined;
+const readyAlready = Promise.resolve();
+
 /** A frame that waits for a slow reader. */
 interface Unsent {
   readonly text: string;
@@ -55,11 +60,10 @@ interface Unsent {
 
 /** One client's socket: what it is told, and how it ends. */
 export class Connection implements FeedSocket {
-  readonly sid = randomUUID();
   readonly ip: string;
   readonly userAgent: string;
   /** Its rooms. */
-  readonly readers = new Map<string, Reader>();
+  readonly readers = new ReaderList();
   /** For each room what is under way there; the next thing waits for it. */
   readonly underWay = new Map<string, Promise<void>>();
   stage: Stage = "new";
@@ -72,14 +76,13 @@ export class Connection implements FeedSocket {
   /** The version of the set of its rooms, as last told. */
   version = 0;
   /** Resolves when `ready` was sent; never for a socket that did not get so far. */
-  readonly whenReady: Promise<void>;
-  /** Resolves when the socket is closed. */
-  readonly whenClosed: Promise<void>;
-  #becomeReady: () => void = () => undefined;
-  #becomeClosed: () => void = () => undefined;
+  whenReady: Promise<void>;
+  #becomeReady: () => void = nothing;
+  #whenClosed: Promise<void> | undefined;
+  #becomeClosed: () => void = nothing;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
-  #authTimer: NodeJS.Timeout;
+  #authTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
   #endWith: { name: ErrorName; afterMs: number | undefined } | undefined;
   /** What is owed to a reader that is too slow; as long as there is something here, it is in no topic. */
@@ -97,12 +100,9 @@ export class Connection implements FeedSocket {
     this.whenReady = new Promise((resolve) => {
       this.#becomeReady = resolve;
     });
-    this.whenClosed = new Promise((resolve) => {
-      this.#becomeClosed = resolve;
-    });
     this.#authTimer = setTimeout(() => this.end("AuthTimeout"), authTimeoutMs);
     const now = new Date(options.now?.() ?? Date.now()).toISOString();
-    this.#say({ hello: { sid: this.sid, v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
+    this.#say({ hello: { sid: randomUUID(), v: protocolVersion, heartbeatMs, now, limits: options.limits ?? limits } });
   }
 
   get user(): string {
@@ -119,6 +119,15 @@ export class Connection implements FeedSocket {
     return this.stage !== "ending" && this.stage !== "closed";
   }
 
+  /** Resolves when the socket is closed. */
+  get whenClosed(): Promise<void> {
+    this.#whenClosed ??= new Promise((resolve) => {
+      if (this.stage === "closed") resolve();
+      else this.#becomeClosed = resolve;
+    });
+    return this.#whenClosed;
+  }
+
   /** Its `auth` came; what it takes to check it has a time of its own. */
   signingIn(): void {
     clearTimeout(this.#authTimer);
@@ -129,8 +138,11 @@ export class Connection implements FeedSocket {
   /** The session is checked and the rooms are held; the caller sends `ready` in the same tick. */
   signedIn(): void {
     clearTimeout(this.#authTimer);
+    this.#authTimer = undefined;
     this.stage = "ready";
     this.#becomeReady();
+    this.#becomeReady = nothing;
+    this.whenReady = readyAlready;
   }
 
   /** Sends a frame; to a slow reader once it has read on, unless too much waits already: then the socket is ended. */
@@ -156,9 +168,13 @@ export class Connection implements FeedSocket {
     return false;
   }
 
-  #say(frame: object, onSent: () => void = () => undefined): void {
+  #say(frame: object, onSent: () => void = nothing): void {
     if (this.stage === "closed") return;
     const text = JSON.stringify(frame);
+    if (this.#unsent.length === 0 && this.#isSent(text)) {
+      onSent();
+      return;
+    }
     const bytes = Buffer.byteLength(text);
     this.#unsent.push({ text, bytes, onSent });
     this.#unsentBytes += bytes;
@@ -167,14 +183,19 @@ export class Connection implements FeedSocket {
   }
 
   #sendUnsent(): void {
-    for (let next = this.#unsent[0]; next !== undefined && !this.#isSlow; next = this.#unsent[0]) {
-      if (this.#socket.send(next.text) === "dropped") this.fallBehind();
-      else {
-        this.#unsent.shift();
-        this.#unsentBytes -= next.bytes;
-        next.onSent();
-      }
+    for (let next = this.#unsent[0]; next !== undefined && this.#isSent(next.text); next = this.#unsent[0]) {
+      this.#unsent.shift();
+      this.#unsentBytes -= next.bytes;
+      next.onSent();
     }
+  }
+
+  /** Whether it could be sent; not to a reader that is too slow. */
+  #isSent(message: string | Uint8Array): boolean {
+    if (this.#isSlow) return false;
+    if (this.#socket.send(message) !== "dropped") return true;
+    this.fallBehind();
+    return false;
   }
 
   /** Answers request `i`, which counts as under way until the answer has left. */
@@ -195,10 +216,7 @@ export class Connection implements FeedSocket {
 
   /** Whether it was taken: if not, its rooms are stopped, or the socket is over. */
   sendEvents(body: Uint8Array): boolean {
-    if (!this.isOpen || this.#isSlow || !this.#mayTell()) return false;
-    if (this.#socket.send(body) !== "dropped") return true;
-    this.fallBehind();
-    return false;
+    return this.isOpen && !this.#isSlow && this.#mayTell() && this.#isSent(body);
   }
 
   /** Resolves when a long run of frames may go on: its reader keeps up, or it is closed. */
@@ -217,7 +235,8 @@ export class Connection implements FeedSocket {
   }
 
   left(room: string): void {
-    if (this.readers.get(room)?.phase === "gone") this.readers.delete(room);
+    const reader = this.readers.get(room);
+    if (reader?.phase === "gone") this.readers.remove(reader);
     // A socket that is being closed leaves its rooms too, but its user does not.
     if (this.isOpen) this.tell({ left: { r: room } });
   }
@@ -237,7 +256,7 @@ export class Connection implements FeedSocket {
   }
 
   #stopRooms(): void {
-    for (const reader of this.readers.values()) this.#options.stop(reader);
+    for (const reader of this.readers) this.#options.stop(reader);
   }
 
   /** It has read on. */
@@ -247,7 +266,7 @@ export class Connection implements FeedSocket {
     this.#stopRooms();
     this.#isSlow = false;
     // Who comes into a room just now is told with its release.
-    const rooms = [...this.readers].filter(([, { phase }]) => phase !== "held").map(([room]) => room);
+    const rooms = [...this.readers].filter(({ phase }) => phase !== "held").map(({ room }) => room);
     if (rooms.length > 0) this.tell({ resync: { rooms } });
     else this.#sendUnsent();
   }

@@ -130,8 +130,12 @@ export async function knowFactsOf(wanted: ReadonlyMap<LaneFollower, readonly Fac
   const giveUpAt = performance.now() + positionTimeoutMs;
   do {
     await Promise.all([...wanted].map(([follower, refs]) => knowThose(follower, refs, giveUpAt)));
-    // While one was waited for, another may have loaded rows from tables that are ahead of it.
-  } while ([...wanted.keys()].some(isBehindTables));
+    // While one was waited for, another may have loaded rows from tables that are ahead of it, or forgotten rows.
+  } while ([...wanted.keys()].some(isBehindTables) || (performance.now() < giveUpAt && !knowAll(wanted)));
+}
+
+function knowAll(wanted: ReadonlyMap<LaneFollower, readonly FactRef[]>): boolean {
+  return [...wanted].every(([{ view }, refs]) => refs.every((ref) => view.knows(ref)));
 }
 
 async function knowThose(follower: LaneFollower, refs: readonly FactRef[], giveUpAt: number): Promise<void> {

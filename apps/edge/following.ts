@@ -20,6 +20,7 @@ import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import {
   type LiveMessage,
   listLanes,
+  liveHearer,
   type NatsLink,
   openLane,
   subscribeLive,
@@ -88,16 +89,15 @@ export async function startFollowing(options: FollowingOptions): Promise<Followi
     if (live.term >= known.termOf(lane.id)) feeds.live(room, live.frame);
   }
 
+  const hearRoom = liveHearer(link, hear);
   const interest = roomInterest({
     now: () => performance.now(),
-    subscribe(room) {
-      const heard = subscribeLive(link, names.liveRoom(room === "all" ? "*" : room), hear);
-      return () => heard.unsubscribe();
-    },
+    subscribe: (room) => hearRoom(names.liveRoom(room === "all" ? "*" : room)),
   });
   const feeds = roomFeeds({
     publish: options.publish,
-    subscribe: (room) => interest.enter(room),
+    enter: interest.enter,
+    leave: interest.leave,
     async headOf(room) {
       const follower = lanes.get().ofRoom(room);
       await knowFacts(follower, [factRef("rooms", room)]);

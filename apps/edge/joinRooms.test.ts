@@ -31,7 +31,12 @@ function resuming(takes: (socket: { bufferedBytes: number }) => SendOutcome) {
     unsubscribe: () => undefined,
     close: () => undefined,
   };
-  const feeds = roomFeeds({ publish() {}, subscribe: () => () => undefined, headOf: async () => state.s });
+  const feeds = roomFeeds({
+    publish() {},
+    enter: () => undefined,
+    leave: () => undefined,
+    headOf: async () => state.s,
+  });
   const options = { ip: "", userAgent: "", stop: feeds.stop, onEnd() {}, onBug: (error: unknown) => told.push(error) };
   const connection = new Connection(socket, options);
   connection.signingIn();

@@ -27,7 +27,7 @@ const reachTimeoutMs = 3_000;
 /** The user came into a room: tells the socket and lets the room run live. Does nothing where it runs already. */
 export function announceRoom(connection: Connection, room: string, sources: JoinSources): Promise<void> {
   return inTurn(connection, room, async () => {
-    if (!connection.isOpen || connection.readers.has(room)) return;
+    if (!connection.isOpen || connection.readers.get(room) !== undefined) return;
     const held = await heldRoom(connection, room, sources);
     // Who asks for the rooms is told which of them are parked.
     if (held === undefined || held === "parked") return;
@@ -42,7 +42,7 @@ export function resumeRoom(connection: Connection, room: string, cursor: Cursor,
     await sources.lanes.fresh([sources.lanes.ofRoom(room)]);
     if (!connection.isOpen) return;
     // It may have been told meanwhile that its user left, who is back again.
-    const wasIn = connection.readers.has(room);
+    const wasIn = connection.readers.get(room) !== undefined;
     const held = await heldRoom(connection, room, sources);
     if (held === undefined) connection.tell({ left: { r: room } });
     else if (held === "parked") {
@@ -82,8 +82,8 @@ export function holdRoom(connection: Connection, room: string, { feeds }: JoinSo
   const before = connection.readers.get(room);
   // What was kept for a membership that is over is of no use.
   if (before?.phase === "gone") feeds.drop(before);
-  const reader = feeds.hold(connection, room);
-  connection.readers.set(room, reader);
+  const reader = feeds.hold(connection, room, before);
+  connection.readers.put(reader);
   return reader;
 }
 
@@ -101,7 +101,7 @@ export function isOfFormerMembership({ reader, state }: HeldRoom): boolean {
 /** Takes the socket out of a room that its user is not in. */
 export function dropRoom(connection: Connection, reader: Reader, { feeds }: JoinSources): void {
   feeds.drop(reader);
-  if (connection.readers.get(reader.room) === reader) connection.readers.delete(reader.room);
+  connection.readers.remove(reader);
 }
 
 /**

@@ -41,10 +41,8 @@ function world(headS = 0) {
     publish(_, body) {
       for (const socket of topic) socket.sendEvents(body);
     },
-    subscribe(which) {
-      subscriptions.push(`+${which}`);
-      return () => void subscriptions.push(`-${which}`);
-    },
+    enter: (which) => void subscriptions.push(`+${which}`),
+    leave: (which) => void subscriptions.push(`-${which}`),
     headOf: async () => {
       if (head.fails) throw new Error("away");
       return head.s;
@@ -87,9 +85,9 @@ describe("a reader", () => {
   });
 
   test("that resumes while live is held again", async () => {
-    const { one } = await liveReader("u1");
+    const { one, reader } = await liveReader("u1");
     sends(event(1));
-    const again = feeds.hold(one, room);
+    const again = feeds.hold(one, room, reader);
     sends(event(2));
     expect(one.got).toEqual([1]);
     feeds.release(again, 1, 1);
@@ -194,7 +192,7 @@ describe("a reader", () => {
     const { one, reader } = await liveReader("u1");
     feeds.stop(reader);
     sends(event(1));
-    const again = feeds.hold(one, room);
+    const again = feeds.hold(one, room, reader);
     sends(event(2));
     feeds.release(again, 1, 1);
     expect(one.got).toEqual([2]);
@@ -286,7 +284,7 @@ describe("who is removed", () => {
     const first = feeds.hold(two, room);
     await first.since;
     sends(removal(1, "u2"));
-    const second = feeds.hold(two, room);
+    const second = feeds.hold(two, room, first);
     expect(second).not.toBe(first);
     feeds.release(first, 0, 1);
     sends(event(2, "memberAdded", { user: "u2", role: "member" }), event(3));

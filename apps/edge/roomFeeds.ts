@@ -1,5 +1,5 @@
 import type { ClientEvent } from "@connect-hub/domain/kernel";
-import { type FeedSocket, type FeedStep, type Reader, type RoomFeed, roomFeed } from "./roomFeed.ts";
+import { type FeedSocket, type FeedStep, type Reader, RoomFeed, type RoomFeedOptions } from "./roomFeed.ts";
 import { membershipOf, type RoomFrame } from "./roomFrame.ts";
 
 export interface RoomFeedsOptions {
@@ -7,8 +7,10 @@ export interface RoomFeedsOptions {
   readonly now?: () => number;
   /** Sends to every socket that subscribed to the topic of the room. */
   publish(room: string, body: Uint8Array): void;
-  /** Begins to receive the room's live frames, which go to `live`; returns what ends that. */
-  subscribe(room: string): () => void;
+  /** Begins to receive the room's live frames, which go to `live`. */
+  enter(room: string): void;
+  /** Ends that. */
+  leave(room: string): void;
   /** The number of the room's last event, as of every event that `logged` was given before. */
   headOf(room: string): Promise<number>;
 }
@@ -16,7 +18,7 @@ export interface RoomFeedsOptions {
 /** The rooms with local readers, and who reads them. */
 export interface RoomFeeds {
   /** As `RoomFeed.hold`. */
-  hold(socket: FeedSocket, room: string): Reader;
+  hold(socket: FeedSocket, room: string, before?: Reader): Reader;
   /** As `RoomFeed.release`, for a reader of any room; so are `stop` and `drop`. */
   release(reader: Reader, s: number, from: number): void;
   stop(reader: Reader): void;
@@ -43,18 +45,20 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
   let fresh = new Set<string>();
   let overdue = new Set<string>();
 
+  const ofAll: RoomFeedOptions = {
+    now,
+    publish: options.publish,
+    onEnd(feed) {
+      // A feed that could not begin ends once more when its readers leave it, as it does when all have left before it began.
+      if (feeds.get(feed.room) !== feed) return;
+      feeds.delete(feed.room);
+      options.leave(feed.room);
+    },
+  };
+
   function open(room: string): RoomFeed {
-    const unsubscribe = options.subscribe(room);
-    const feed = roomFeed({
-      room,
-      now,
-      publish: (body) => options.publish(room, body),
-      head: options.headOf(room),
-      onEnd() {
-        unsubscribe();
-        if (feeds.get(room) === feed) feeds.delete(room);
-      },
-    });
+    options.enter(room);
+    const feed = new RoomFeed(room, options.headOf(room), ofAll);
     feeds.set(room, feed);
     return feed;
   }
@@ -66,8 +70,8 @@ export function roomFeeds(options: RoomFeedsOptions): RoomFeeds {
     get count() {
       return feeds.size;
     },
-    hold(socket, room) {
-      return (feeds.get(room) ?? open(room)).hold(socket);
+    hold(socket, room, before) {
+      return (feeds.get(room) ?? open(room)).hold(socket, before);
     },
     release: (reader, s, from) => reader.feed.release(reader, s, from),
     stop: (reader) => reader.feed.stop(reader),

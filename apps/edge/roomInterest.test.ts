@@ -11,7 +11,7 @@ function interest(maxRooms?: number) {
     subscribe(room) {
       subscribed.push(room);
       calls.push(room);
-      return () => void subscribed.splice(subscribed.indexOf(room), 1);
+      return { unsubscribe: () => void subscribed.splice(subscribed.indexOf(room), 1) };
     },
   });
   const pass = (ms: number) => {
@@ -23,14 +23,14 @@ function interest(maxRooms?: number) {
 
 test("a room is subscribed to once; who comes back while it lingers does not subscribe anew", () => {
   const { rooms, subscribed, calls, pass } = interest();
-  const leave = rooms.enter("a");
-  leave();
+  rooms.enter("a");
+  rooms.leave("a");
   pass(lingerMs - 1);
   expect(subscribed).toEqual(["a"]);
-  const leaveAgain = rooms.enter("a");
+  rooms.enter("a");
   pass(lingerMs);
   expect([subscribed, calls]).toEqual([["a"], ["a"]]);
-  leaveAgain();
+  rooms.leave("a");
   pass(lingerMs);
   expect(subscribed).toEqual([]);
   rooms.enter("a");
@@ -39,10 +39,10 @@ test("a room is subscribed to once; who comes back while it lingers does not sub
 
 test("of several that were left each lingers from when it was left", () => {
   const { rooms, subscribed, pass } = interest();
-  const leaves = ["a", "b", "c"].map((room) => rooms.enter(room));
-  leaves[1]?.();
+  for (const room of ["a", "b", "c"]) rooms.enter(room);
+  rooms.leave("b");
   pass(1_000);
-  leaves[0]?.();
+  rooms.leave("a");
   pass(lingerMs - 1_000);
   expect(subscribed).toEqual(["a", "c"]);
   pass(1_000);
@@ -51,14 +51,14 @@ test("of several that were left each lingers from when it was left", () => {
 
 test("beyond a bound one subscription serves all rooms, until they are half as many; there is never none", () => {
   const { rooms, subscribed, pass } = interest(4);
-  const leaves = ["a", "b", "c", "d"].map((room) => rooms.enter(room));
+  for (const room of ["a", "b", "c", "d"]) rooms.enter(room);
   expect(subscribed).toEqual(["a", "b", "c", "d"]);
-  leaves.push(rooms.enter("e"), rooms.enter("f"));
+  for (const room of ["e", "f"]) rooms.enter(room);
   expect(subscribed).toEqual(["all"]);
-  for (const leave of leaves.slice(0, 3)) leave();
+  for (const room of ["a", "b", "c"]) rooms.leave(room);
   pass(lingerMs);
   expect(subscribed).toEqual(["all"]);
-  leaves[3]?.();
+  rooms.leave("d");
   pass(lingerMs);
   expect(subscribed).toEqual(["e", "f"]);
   rooms.close();

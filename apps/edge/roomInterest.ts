@@ -1,15 +1,22 @@
 /** Which rooms' live frames this edge receives. */
 export interface RoomInterest {
-  /** From now on the room's frames come; the answer gives that up. */
-  enter(room: string): () => void;
+  /** From now on the room's frames come. */
+  enter(room: string): void;
+  /** Nobody needs them now. */
+  leave(room: string): void;
   /** Ends what nobody has needed for as long as it lingers. To be called now and then. */
   sweep(): void;
   close(): void;
 }
 
+/** A subscription. */
+interface Interest {
+  unsubscribe(): void;
+}
+
 export interface RoomInterestOptions {
-  /** Subscribes to the frames of a room, or of all rooms; the answer ends that. */
-  subscribe(room: string | "all"): () => void;
+  /** Subscribes to the frames of a room, or of all rooms. */
+  subscribe(room: string | "all"): Interest;
   /** A clock in milliseconds that never goes back. */
   readonly now: () => number;
   /** How many rooms are subscribed to one by one; 5,000 if left out. */
@@ -25,23 +32,23 @@ const defaultMaxRooms = 5_000;
  * they are half as many again. What comes twice at a change, or is lost, the feeds find by the events' numbers.
  */
 export function roomInterest({ subscribe, now, maxRooms = defaultMaxRooms }: RoomInterestOptions): RoomInterest {
-  /** What ends the subscription of each room; undefined while one serves all. */
-  const rooms = new Map<string, (() => void) | undefined>();
+  /** The subscription of each room; undefined while one serves all. */
+  const rooms = new Map<string, Interest | undefined>();
   /** Since when nobody needs a room. */
   const left = new Map<string, number>();
-  let all: (() => void) | undefined;
+  let all: Interest | undefined;
 
   function oneForAll(): void {
     all = subscribe("all");
-    for (const [room, end] of rooms) {
-      end?.();
+    for (const [room, one] of rooms) {
+      one?.unsubscribe();
       rooms.set(room, undefined);
     }
   }
 
   function oneForEach(): void {
     for (const room of rooms.keys()) rooms.set(room, subscribe(room));
-    all?.();
+    all?.unsubscribe();
     all = undefined;
   }
 
@@ -52,21 +59,21 @@ export function roomInterest({ subscribe, now, maxRooms = defaultMaxRooms }: Roo
         rooms.set(room, all === undefined ? subscribe(room) : undefined);
         if (all === undefined && rooms.size > maxRooms) oneForAll();
       }
-      return () => void left.set(room, now());
     },
+    leave: (room) => void left.set(room, now()),
     sweep() {
       for (const [room, since] of left) {
         // In the order in which they were left.
         if (now() - since < lingerMs) break;
-        rooms.get(room)?.();
+        rooms.get(room)?.unsubscribe();
         rooms.delete(room);
         left.delete(room);
       }
       if (all !== undefined && rooms.size <= maxRooms / 2) oneForEach();
     },
     close() {
-      all?.();
-      for (const end of rooms.values()) end?.();
+      all?.unsubscribe();
+      for (const one of rooms.values()) one?.unsubscribe();
     },
   };
 }

@@ -25,65 +25,78 @@ const maxRun = 100;
 
 /** The sequence after event `s`. */
 export function roomSequence(s: number): RoomSequence {
-  let lastS = s;
-  let lastN = 0;
-  let log: { event: ClientEvent; n: number }[] = [];
-  let ahead: RoomFrame[] = [];
+  return new Sequence(s);
+}
+
+const none: never[] = [];
+
+/** There are thousands of these, of which most have nothing to do: a class takes a third of what closures do. */
+class Sequence implements RoomSequence {
+  lastS: number;
+  lastN = 0;
+  #log: { readonly event: ClientEvent; readonly n: number }[] = none;
+  #ahead: RoomFrame[] = none;
+
+  constructor(s: number) {
+    this.lastS = s;
+  }
+
+  live(frame: RoomFrame): readonly RoomFrame[] {
+    if (frame.lastS <= this.lastS || this.#ahead.length >= maxAhead) return none;
+    this.#ahead = [...this.#ahead, frame].sort((a, b) => a.firstS - b.firstS);
+    return this.#advance(false);
+  }
+
+  logged(event: ClientEvent, n: number): readonly RoomFrame[] {
+    if (event.s <= this.lastS) return none;
+    if (this.#log === none) this.#log = [];
+    this.#log.push({ event, n });
+    return this.#advance(false);
+  }
+
+  fill(): readonly RoomFrame[] {
+    return this.#advance(true);
+  }
+
+  #advance(fill: boolean): RoomFrame[] {
+    const out: RoomFrame[] = [];
+    for (;;) {
+      this.#ahead = kept(this.#ahead, (frame) => frame.lastS > this.lastS);
+      const frame = this.#nextFrame(fill);
+      if (frame === undefined) break;
+      out.push(frame);
+      this.lastS = frame.lastS;
+      this.lastN = Math.max(this.lastN, frame.n);
+    }
+    if (out.length > 0) this.#log = kept(this.#log, ({ event }) => event.s > this.lastS);
+    return out;
+  }
+
+  #nextFrame(fill: boolean): RoomFrame | undefined {
+    const waiting = this.#ahead[0];
+    if (waiting === undefined) return fill ? this.#nextFromLog(Number.POSITIVE_INFINITY) : undefined;
+    if (waiting.firstS > this.lastS + 1) return this.#nextFromLog(waiting.firstS - 1);
+    this.#ahead.shift();
+    return frameAfter(waiting, this.lastS);
+  }
 
   /** The next frame from the log: events up to `toS`, ending after one that changes a membership. */
-  function nextFromLog(toS: number): RoomFrame | undefined {
+  #nextFromLog(toS: number): RoomFrame | undefined {
     const run: ClientEvent[] = [];
     let n = 0;
-    for (const entry of log) {
-      if (entry.event.s <= lastS) continue;
-      if (run.length === maxRun || entry.event.s !== lastS + 1 + run.length || entry.event.s > toS) break;
+    for (const entry of this.#log) {
+      if (entry.event.s <= this.lastS) continue;
+      if (run.length === maxRun || entry.event.s !== this.lastS + 1 + run.length || entry.event.s > toS) break;
       run.push(entry.event);
       n = entry.n;
       if (changesMembership(entry.event)) break;
     }
     return run.length === 0 ? undefined : frameOf(run, n);
   }
+}
 
-  function nextFrame(fill: boolean): RoomFrame | undefined {
-    const waiting = ahead[0];
-    if (waiting === undefined) return fill ? nextFromLog(Number.POSITIVE_INFINITY) : undefined;
-    if (waiting.firstS > lastS + 1) return nextFromLog(waiting.firstS - 1);
-    ahead.shift();
-    return frameAfter(waiting, lastS);
-  }
-
-  function advance(fill: boolean): RoomFrame[] {
-    const out: RoomFrame[] = [];
-    for (;;) {
-      ahead = ahead.filter((frame) => frame.lastS > lastS);
-      const frame = nextFrame(fill);
-      if (frame === undefined) break;
-      out.push(frame);
-      lastS = frame.lastS;
-      lastN = Math.max(lastN, frame.n);
-    }
-    if (out.length > 0) log = log.filter(({ event }) => event.s > lastS);
-    return out;
-  }
-
-  return {
-    get lastS() {
-      return lastS;
-    },
-    get lastN() {
-      return lastN;
-    },
-    live(frame) {
-      if (frame.lastS <= lastS || ahead.length >= maxAhead) return [];
-      ahead.push(frame);
-      ahead.sort((a, b) => a.firstS - b.firstS);
-      return advance(false);
-    },
-    logged(event, n) {
-      if (event.s <= lastS) return [];
-      log.push({ event, n });
-      return advance(false);
-    },
-    fill: () => advance(true),
-  };
+function kept<T>(items: T[], isKept: (item: T) => boolean): T[] {
+  if (items.length === 0) return none;
+  const rest = items.filter(isKept);
+  return rest.length === 0 ? none : rest;
 }

@@ -1,4 +1,4 @@
-import { type Command, derivedId, followLane, type Lane } from "@connect-hub/domain/kernel";
+import { type Command, derivedId, factRef, followLane, type Lane } from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel } from "@connect-hub/domain/room";
 import { ask, memoryBox } from "@connect-hub/domain/testing";
 import { afterEach, expect, test, vi } from "vitest";
@@ -65,4 +65,17 @@ test("facts that the follower does not reach in time are refused", async () => {
   const refused = expect(roomState(lanes, room, ada)).rejects.toMatchObject({ wire: { name: "NotCaughtUp" } });
   await vi.advanceTimersByTimeAsync(2_000);
   await refused;
+});
+
+test("memberships that were asked for are forgotten soon, rooms are not", async () => {
+  const { follower, lanes, hear } = await behindTheTables();
+  hear();
+  await roomState(lanes, room, ada);
+  vi.useFakeTimers();
+  await statesIn([room], ada, lanes);
+  const known = () =>
+    [factRef("rooms", room), factRef("memberships", room, ada)].map((ref) => follower.view.knows(ref));
+  expect(known()).toEqual([true, true]);
+  vi.advanceTimersByTime(2_000);
+  expect(known()).toEqual([true, false]);
 });

@@ -38,6 +38,7 @@ export async function statesIn(ids: readonly string[], user: string, lanes: Edge
     wanted.set(follower, refs);
   }
   await knowFactsOf(wanted);
+  setTimeout(() => forgetMemberships(wanted), keepMembershipsMs).unref();
   const states: RoomState[] = [];
   const parked: string[] = [];
   for (const id of ids) {
@@ -50,6 +51,14 @@ export async function statesIn(ids: readonly string[], user: string, lanes: Edge
     }
   }
   return { states, parked };
+}
+
+/**
+ * A person who comes asks for all their memberships, and then for those of the rooms that they look at. When many come, theirs would be more than
+ * all other rows by far.
+ */
+function forgetMemberships(wanted: ReadonlyMap<LaneFollower, readonly FactRef[]>): void {
+  for (const [{ view }, refs] of wanted) view.forget(refs.filter((ref) => ref.startsWith(membershipPrefix)));
 }
 
 /** The version of the set of a person's rooms. Throws as `knowFactsOf`. */
@@ -87,5 +96,8 @@ function stateOf(follower: LaneFollower, room: Row, membership: Row): RoomState 
   };
 }
 
+/** How long those who came may look at rooms without their memberships being read anew. */
+const keepMembershipsMs = 2_000;
+const membershipPrefix = factRef("memberships", "");
 const refsOf = (room: string, user: string): FactRef[] => [factRef("rooms", room), factRef("memberships", room, user)];
 const versionRef = (user: string, follower: LaneFollower): FactRef => factRef("user_rooms", user, follower.lane.id);

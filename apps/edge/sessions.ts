@@ -36,7 +36,8 @@ export async function whoHas(token: string, lanes: EdgeLanes): Promise<Who> {
   const user = rowAt(view, userRef);
   const problem = problemOf(rowAt(view, sessionRef), user);
   if (problem !== undefined || user === null) throw new Refused(problem ?? "SessionEnded");
-  return { user: String(user.id), session, name: user.name === null ? null : String(user.name) };
+  // The text of the token is not kept for a part of it.
+  return { user: String(user.id), session: String(row.id), name: user.name === null ? null : String(user.name) };
 }
 
 /**

@@ -142,7 +142,8 @@ async function heartbeat(connection: Connection, n: number, { lanes, feeds }: Do
   }
   const heads: Record<string, readonly [string, number]> = {};
   const known = lanes.lease.holds() ? connection.readers : [];
-  for (const [room, reader] of known) {
+  for (const reader of known) {
+    const { room } = reader;
     const s = feeds.headOf(room);
     if (s === undefined || s === reader.headTold) continue;
     reader.headTold = s;

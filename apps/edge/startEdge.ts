@@ -252,7 +252,7 @@ function listen(config: EdgeConfig, sources: HttpSources, measures: Metrics): Pr
   const options = {
     onEnd(connection: Connection) {
       sources.sockets.remove(connection);
-      for (const reader of connection.readers.values()) feeds.drop(reader);
+      for (const reader of connection.readers) feeds.drop(reader);
     },
     mayServe: () => sources.lanes.lease.holds(),
     now: sources.lanes.clock.now,

@@ -129,6 +129,16 @@ describe("a view of facts", () => {
     expect(view.get(pinned)).toBeUndefined();
   });
 
+  test("a row that is to be forgotten is, unless it is pinned", async () => {
+    const log = projected();
+    const view = new FactView(log.checkpoint, { lane: "rooms.0", source: log, tables: facts });
+    const [gone, pinned] = refs.slice(0, 2) as [FactRef, FactRef];
+    view.pin([pinned]);
+    await finish([view.load([gone, pinned])], log.answers);
+    view.forget([gone, pinned]);
+    expect([gone, pinned].map((ref) => view.knows(ref))).toEqual([false, true]);
+  });
+
   test("a row that was not asked for since the view aged last is forgotten as it ages", async () => {
     const log = projected();
     const view = new FactView(log.checkpoint, { lane: "rooms.0", source: log, tables: facts });

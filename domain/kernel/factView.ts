@@ -121,6 +121,11 @@ export class FactView implements Facts {
     this.#cache.age();
   }
 
+  /** Forgets these rows, unless they are kept from eviction: nobody is likely to ask for them again. */
+  forget(refs: Iterable<FactRef>): void {
+    for (const ref of refs) this.#cache.forget(ref);
+  }
+
   /** Keeps the rows of these references from eviction until `unpin`. */
   pin(refs: Iterable<FactRef>): void {
     this.#cache.pin(refs);

@@ -47,6 +47,13 @@ export class RowCache {
     }
   }
 
+  /** Drops this row, unless it is pinned. */
+  forget(ref: FactRef): void {
+    if (this.#pins.has(ref)) return;
+    this.#young.delete(ref);
+    this.#old.delete(ref);
+  }
+
   clear(): void {
     this.#young.clear();
     this.#old.clear();

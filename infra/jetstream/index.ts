@@ -16,7 +16,7 @@ export { type HeadStore, headStore } from "./headStore.ts";
 export { type Instances, joinInstances } from "./instances.ts";
 export { listLanes } from "./laneRegistry.ts";
 export type { LinkEvent } from "./linkEvents.ts";
-export { type LiveMessage, natsLiveBus, subscribeLive } from "./liveBus.ts";
+export { type LiveMessage, liveHearer, natsLiveBus, subscribeLive } from "./liveBus.ts";
 export {
   enterEpoch,
   fixLaneCounts,

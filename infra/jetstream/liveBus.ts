@@ -1,5 +1,5 @@
 import type { LiveBus } from "@connect-hub/domain/kernel";
-import { headers as newHeaders } from "@nats-io/nats-core";
+import { headers as newHeaders, type SubscriptionOptions } from "@nats-io/nats-core";
 import { guarded } from "./callbacks.ts";
 import type { NatsLink } from "./connectNats.ts";
 
@@ -37,9 +37,17 @@ export function subscribeLive(
   subject: string,
   handler: (message: LiveMessage) => void,
 ): { unsubscribe(): void } {
+  return liveHearer(link, handler)(subject);
+}
+
+/** As `subscribeLive` for any number of subjects, each with less memory. */
+export function liveHearer(
+  link: NatsLink,
+  handler: (message: LiveMessage) => void,
+): (subject: string) => { unsubscribe(): void } {
   const handle = guarded(handler);
-  const subscription = link.nc.subscribe(subject, {
-    callback: (error, message) => {
+  const options: SubscriptionOptions = {
+    callback(error, message) {
       // A missing right arrives here and as an event of the link.
       if (error !== null) return;
       handle({
@@ -48,6 +56,6 @@ export function subscribeLive(
         header: (name) => message.headers?.get(name) || undefined,
       });
     },
-  });
-  return { unsubscribe: () => subscription.unsubscribe() };
+  };
+  return (subject) => link.nc.subscribe(subject, options);
 }

@@ -164,14 +164,14 @@ function readHeaders(req: NativeRequest): ReadonlyMap<string, string> {
 
 // WebSockets
 
-/** What the library keeps for a socket. */
+/** What the library keeps for a socket. All fields are there from the beginning, as what is added or deleted later makes it larger. */
 interface Kept<Session> {
   /** Until it is open: it is larger than all the rest. */
-  opening?: SocketOpening;
-  socket?: UwsSocket;
-  session?: Session;
+  opening: SocketOpening | undefined;
+  socket: UwsSocket | undefined;
+  session: Session | undefined;
   /** Set when the socket was closed before `open` returned. */
-  closedWith?: number;
+  closedWith: number | undefined;
 }
 
 function socketBehavior<Session extends object>(options: ServerOptions<Session>): WebSocketBehavior<Kept<Session>> {
@@ -202,7 +202,7 @@ function socketBehavior<Session extends object>(options: ServerOptions<Session>)
       const socket = new UwsSocket(ws);
       kept.socket = socket;
       const { opening } = kept;
-      delete kept.opening;
+      kept.opening = undefined;
       if (opening === undefined) return;
       try {
         kept.session = handlers.open(socket, opening);
@@ -252,7 +252,7 @@ function upgrade(
       return;
     }
     res.upgrade<Kept<object>>(
-      { opening },
+      { opening, socket: undefined, session: undefined, closedWith: undefined },
       req.getHeader("sec-websocket-key"),
       req.getHeader("sec-websocket-protocol"),
       req.getHeader("sec-websocket-extensions"),

@@ -98,7 +98,8 @@ async function world(seed: number) {
     publish(_, body) {
       for (const [socket, fallBehind] of topics) if (socket.send(body) === "dropped") fallBehind();
     },
-    subscribe: () => () => undefined,
+    enter: () => undefined,
+    leave: () => undefined,
     async headOf() {
       await knowFacts(known(), [factRef("rooms", room)]);
       return Number(rowAt(known().view, factRef("rooms", room))?.s ?? 0);
@@ -147,7 +148,7 @@ async function world(seed: number) {
       onBug: (error) => void witness.wrong.push(String(error)),
       onEnd() {
         isOpen = false;
-        for (const reader of made.readers.values()) feeds.drop(reader);
+        for (const reader of made.readers) feeds.drop(reader);
       },
     });
     made.who = { user: witness.user, session: "", name: null };
