@@ -24,7 +24,18 @@ export const latestBundle = join(checkout, "dist/latest");
 /** What node is started with to run these apps in one process. */
 export function appArgs(apps: readonly string[], folder = bundleFolder): readonly string[] {
   const [main = "", ...others] = apps.map((app) => join(folder, `${app}.js`));
-  return ["--enable-source-maps", ...others.flatMap((path) => ["--import", path]), main];
+  return [...memoryFlags(apps), "--enable-source-maps", ...others.flatMap((path) => ["--import", path]), main];
+}
+
+/**
+ * A projector makes garbage as fast as it reads. With a small young generation it takes an eighth less memory while it fills tables
+ * (measured: 273 MB instead of 312) and no more CPU. An edge makes garbage while sockets sign in and then keeps a few KB for each for days: by
+ * itself node would keep four times as much (measured with 2,000 sockets: 35 KB each instead of 10), for a quarter less CPU at each sign-in.
+ */
+function memoryFlags(apps: readonly string[]): readonly string[] {
+  if (apps.every((app) => app === "edge"))
+    return ["--optimize-for-size", "--max-semi-space-size=2", "--initial-old-space-size=32"];
+  return apps.every((app) => app === "projector") ? ["--max-semi-space-size=4"] : [];
 }
 
 /** Keeps the bundle that this process starts others from: one that nobody has touched for a week is removed when the next is made. */

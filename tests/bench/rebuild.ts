@@ -31,8 +31,7 @@ export const rebuild: Bench = async (say) => {
     const log = await roomLog(lane, vault);
     const bare = await bareCopy(pool, log.keys);
     const generations = pgGenerations(pool, roomModel);
-    // As a box starts it.
-    const projector = await startApps(["projector"], { ...box.env, NODE_OPTIONS: "--max-semi-space-size=4" });
+    const projector = await startApps(["projector"], box.env);
     const measure = async (count: number, rounds: number) => {
       const head = await lane.lastNumber();
       await untilThere(generations, await servedOf(generations), head);

@@ -22,7 +22,7 @@ export async function startHubChat(people: number, rooms: readonly (readonly num
   const box = await freshBox({ ...servers, laneBytes: 1024 ** 3 });
   const port = await freePort();
   const env = { ...box.env, HUB_PORT: String(port) };
-  const projector = await startApps(["projector"], { ...env, NODE_OPTIONS: "--max-semi-space-size=4" });
+  const projector = await startApps(["projector"], env);
   const made = await makePeople(box, people, rooms);
   const apps = await startApps(["edge", "commands"], env);
   const pool = openPool(box.databaseUrl, { name: "bench", max: 1 });
