@@ -1,3 +1,4 @@
+import { limits } from "@connect-hub/domain/values";
 import { openLane } from "@connect-hub/jetstream";
 import { openPool } from "@connect-hub/postgres";
 import { freePort } from "@connect-hub/runtime";
@@ -11,6 +12,11 @@ import { openHubClient } from "./hubClient.ts";
 /** Our chat, and what only ours has. */
 export interface HubChat extends Chat {
   readonly box: FreshBox;
+  /**
+   * Resolves when its writers work as they do all day: for so long after a take-over an id may have been used before it, so each is looked up in the
+   * tables.
+   */
+  steady(): Promise<void>;
 }
 
 /**
@@ -25,6 +31,7 @@ export async function startHubChat(people: number, rooms: readonly (readonly num
   const projector = await startApps(["projector"], env);
   const made = await makePeople(box, people, rooms);
   const apps = await startApps(["edge", "commands"], env);
+  const steadyAt = Date.now() + limits.idAheadMs + takeOverMs;
   const pool = openPool(box.databaseUrl, { name: "bench", max: 1 });
   const log = await openLane(box.link, { prefix: box.prefix, id: "rooms.0" });
   return {
@@ -39,6 +46,7 @@ export async function startHubChat(people: number, rooms: readonly (readonly num
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
+    steady: () => new Promise((resolve) => setTimeout(resolve, Math.max(0, steadyAt - Date.now()))),
     cpuSeconds: () => servers.cpuSeconds() + apps.cpuSeconds() + projector.cpuSeconds(),
     async close() {
       await apps.close();
@@ -49,3 +57,6 @@ export async function startHubChat(people: number, rooms: readonly (readonly num
     },
   };
 }
+
+/** How long it may take until all lanes have their writers. */
+const takeOverMs = 5_000;

@@ -15,7 +15,7 @@ const schema = `
   create table members (room_id uuid, user_id uuid, primary key (user_id, room_id));
   create table messages (
     id bigint generated always as identity primary key, room_id uuid not null, author uuid not null,
-    body text not null, at timestamptz not null default now()
+    body text not null, client_offset text not null unique, at timestamptz not null default now()
   );
   create index on messages (room_id, id);`;
 

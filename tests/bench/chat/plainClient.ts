@@ -1,4 +1,5 @@
 import WebSocket from "ws";
+import { newKey } from "../listener.ts";
 import { type ChatClient, type OpenOptions, Tally } from "./chat.ts";
 import type { PlainMessage } from "./plainServer.ts";
 
@@ -62,7 +63,7 @@ export async function openPlainClient(
   return {
     tally,
     cursor: () => new Map(cursor),
-    post: async (room, text) => (await ask<{ readonly id: number }>("post", { room, text })).id,
+    post: async (room, text) => (await ask<{ readonly id: number }>("post", { room, text, offset: newKey() })).id,
     async page(room, before, limit) {
       const messages = await ask<readonly PlainMessage[]>("history", { room, before, limit });
       return messages.map(({ id }) => id);
