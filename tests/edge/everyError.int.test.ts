@@ -233,7 +233,7 @@ const cases: { readonly [name in ErrorName]: () => Promise<Produced> } = {
       const door = await other.startEdge();
       const eve = await other.person(door, "eve");
       const pool = openPool(other.box.databaseUrl, { name: "tests", max: 1 });
-      await pool.query("alter view chat.memberships rename column role to gone");
+      await pool.query("alter view chat.memberships rename column user_id to gone");
       await pool.end();
       const headers = { authorization: `Bearer ${eve.session.token}` };
       const produced = await overHttp("/v1/rooms", { headers }, door);
