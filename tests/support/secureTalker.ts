@@ -9,6 +9,7 @@ const say = (words: object) => process.stdout.write(`${JSON.stringify(words)}\n`
 
 const { token, position } = await signIn({ url, email, password });
 let lines = 0;
+let heard = () => {};
 const client = connect({
   url,
   token,
@@ -18,10 +19,20 @@ const client = connect({
     if (state === "online") lines++;
   },
   onEvents(_, events) {
-    for (const { t } of events) if (t === "messagePosted") say({ delivered: t, lines });
+    for (const { t } of events) {
+      if (t !== "messagePosted") continue;
+      say({ delivered: t, lines });
+      heard();
+    }
   },
 });
 const { room } = await client.command("createRoom", { name: "Secure" });
 say({ room });
-for await (const text of createInterface({ input: process.stdin })) await client.command("postMessage", { room, text });
+for await (const text of createInterface({ input: process.stdin })) {
+  // The answer may come before the event does.
+  const delivered = new Promise<void>((resolve) => {
+    heard = resolve;
+  });
+  await Promise.all([delivered, client.command("postMessage", { room, text })]);
+}
 client.close();
