@@ -38,8 +38,11 @@ export interface Scene {
 
 const uploadMs = 60_000;
 const downloadMs = 45_000;
-/** Uploads or downloads after which a step that nobody came by counts as not hit. */
+/** Uploads after which a step that nobody came by counts as not hit. */
 const mostTries = 40;
+/** Downloads for so long: nothing is fetched back onto a disk that is too full for it, until placement has made room. */
+const fetchMs = 30_000;
+const fetchEveryMs = 50;
 
 /** Lets the edge die at a step of an upload; the uploads go on, and are then repeated with their keys. */
 export async function strikeUpload(step: UploadStep, scene: Scene): Promise<Struck> {
@@ -76,7 +79,8 @@ export async function strikeDownload(step: DownloadStep, scene: Scene): Promise<
   const { box, random } = scene;
   box.arm(step, random.between(1, 2));
   const touched: Kept[] = [];
-  for (let tries = 0; box.isArmed(step) && tries < mostTries; tries++) {
+  const until = performance.now() + fetchMs;
+  for (; box.isArmed(step) && performance.now() < until; await delay(fetchEveryMs)) {
     const away = awayOnes(scene);
     // An odd one out may be on the server again before it is asked for.
     if (away.length === 0) touched.push(...(await uploadSome(scene, { count: 3, mostBytes: 1_000_000 })));
