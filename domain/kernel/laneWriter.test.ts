@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { roomCommands, roomModel } from "../room/index.ts";
 import { ask, type MemoryBox, memoryBox } from "../testing/memoryBox.ts";
 import { limits } from "../values/limits.ts";
@@ -21,6 +21,7 @@ const foreign = { load: async () => people } as never;
 let ids = 0;
 const open: LaneWriter[] = [];
 afterEach(async () => {
+  vi.useRealTimers();
   await Promise.all(open.splice(0).map((writer) => writer.close()));
 });
 
@@ -72,6 +73,23 @@ describe("one lane's writer", () => {
     const started = startWriter(box, { now: () => box.nowMs + apartMs });
     await (commits === 1 ? started : expect(started).rejects.toMatchObject({ code: "TakeOverFailed" }));
     expect(box.lane.commits).toHaveLength(commits);
+  });
+
+  test.each([
+    [3, [1, 3]],
+    [4, [4]],
+  ])("what is sent while those of a commit of %d are answered is stored in commits of %j", async (first, after) => {
+    const { box, writer } = await boxWithRoom();
+    // However long this takes, the writer goes on waiting.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await Promise.all(Array.from({ length: first }, () => ask(writer, post(box, "first"))));
+    const before = box.lane.commits.length;
+    const [one, ...others] = Array.from({ length: 4 }, () => post(box, "again"));
+    const answers = [ask(writer, one as Command)];
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const other of others) answers.push(ask(writer, other));
+    expect((await Promise.all(answers)).map(codeOf)).toEqual(["ok", "ok", "ok", "ok"]);
+    expect(box.lane.commits.slice(before).map(({ bytes }) => decodeCommit(bytes).entries.length)).toEqual(after);
   });
 
   test("a log that was written by a clock ahead is taken over, and its time does not go back", async () => {

@@ -12,6 +12,7 @@ import type { Accepted, DecideScope } from "./decidePending.ts";
 import { decideRound } from "./decideRound.ts";
 import type { Table } from "./fact.ts";
 import { type FactView, weightOf } from "./factView.ts";
+import { Gathering } from "./gathering.ts";
 import { KeyWindow } from "./keyWindow.ts";
 import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
@@ -30,6 +31,9 @@ export class LaneWriter {
   readonly #keys: KeyWindow;
   readonly #queue: CommandQueue;
   readonly #beats: BeatGatherer;
+  readonly #gathering = new Gathering(() => {
+    if (this.#queue.hasReady) this.#wake();
+  });
   readonly #tables: ReadonlyMap<string, Table>;
   readonly #stop = new AbortController();
   readonly #timers: NodeJS.Timeout[];
@@ -127,6 +131,8 @@ export class LaneWriter {
 
   #wake(): void {
     if (this.#woken || this.#committing !== undefined) return;
+    if (this.#gathering.expectsMore(this.#queue.waiting.length)) return;
+    this.#gathering.end();
     this.#woken = true;
     setImmediate(() => {
       this.#woken = false;
@@ -186,6 +192,7 @@ export class LaneWriter {
       );
     }
     if (step) await stepSent(step, "append.answered");
+    this.#gathering.answered(accepted.length);
     const events = accepted.flatMap((item) => item.events);
     publishFrames(events, { ...scope.place, epoch: lane.epoch, term: this.#term }, this.#options, this.#beats);
     if (step) await stepSent(step, "append.published");
@@ -274,6 +281,7 @@ export class LaneWriter {
     this.#state = "lost";
     for (const timer of this.#timers) clearInterval(timer);
     this.#stop.abort();
+    this.#gathering.end();
     this.#queue.refuse({ code: "LaneMoved" });
     if (wasLeading) this.#options.onLost?.(reason);
   }
