@@ -20,7 +20,7 @@ export interface BareSocket {
 /** A key for one command. */
 export const newKey = (): string => derivedId(Date.now(), randomUUID());
 
-/** Opens one at an edge's address; with a token it signs in. */
+/** Opens one at an edge's address; with a token it signs in. Rejects when the edge closes it before. */
 export async function bareSocket(
   url: string,
   token?: string,
@@ -54,10 +54,15 @@ export async function bareSocket(
     },
     close: () => socket.close(),
   };
-  await bare.first("hello");
-  if (token !== undefined) {
+  const open = async () => {
+    await bare.first("hello");
+    if (token === undefined) return;
     bare.send({ auth: { token } });
     await bare.first("ready");
-  }
+  };
+  const refused = closed.then((code) => {
+    throw new Error(`closed with ${code} before it was open: ${JSON.stringify(frames)}`);
+  });
+  await Promise.race([open(), refused]);
   return bare;
 }
