@@ -8,6 +8,7 @@ import { encodeEntry } from "./commit.ts";
 import type { ContextModel, DomainEvent, EventPlace } from "./event.ts";
 import type { Facts } from "./fact.ts";
 import type { FactView } from "./factView.ts";
+import type { KeptRefusals } from "./keptRefusals.ts";
 import type { DoneCommand, KeyWindow } from "./keyWindow.ts";
 import type { Overlay } from "./overlay.ts";
 import { SubjectParked } from "./parked.ts";
@@ -26,10 +27,13 @@ export interface DecideScope {
   readonly view: FactView;
   readonly overlay: Overlay;
   readonly keys: KeyWindow;
+  readonly refusals: KeptRefusals;
   readonly place: EventPlace;
   readonly atMs: number;
   /** The commands accepted for this commit so far, by key. */
   readonly done: Map<string, DoneCommand>;
+  /** Those refused so far with this commit. */
+  readonly refused: KeptRefusals;
 }
 
 /** A command on its way into a commit. */
@@ -67,6 +71,8 @@ function decided(pending: PendingCommand, scope: DecideScope): DecideOutcome {
   const done = doneBefore(pending, scope);
   if (done === "unknown") return { again: [] };
   if (done !== undefined) return repeated(pending, done);
+  const refused = scope.refused.get(pending) ?? scope.refusals.get(pending);
+  if (refused !== undefined) return { refused };
   if (pending.idTimeMs > scope.atMs + limits.idAheadMs) {
     return { refused: { code: "KeyDatedAhead", detail: { allowedMs: limits.idAheadMs } } };
   }

@@ -46,6 +46,7 @@ export function decideRound(all: readonly PendingCommand[], scope: DecideScope):
     }
     if (!("entry" in outcome)) {
       held.push({ pending, reply: outcome });
+      if ("refused" in outcome) scope.refused.add(pending, outcome.refused);
       continue;
     }
     const entryBytes = Buffer.byteLength(outcome.entry) + 1;

@@ -9,10 +9,11 @@ import { CommandPreparer, refusalOf } from "./commandPreparer.ts";
 import { CommandQueue } from "./commandQueue.ts";
 import { type CommitHead, encodeCommit, hashCommit } from "./commit.ts";
 import type { Accepted, DecideScope } from "./decidePending.ts";
-import { decideRound } from "./decideRound.ts";
+import { decideRound, type Held } from "./decideRound.ts";
 import type { Table } from "./fact.ts";
 import { type FactView, weightOf } from "./factView.ts";
 import { Gathering } from "./gathering.ts";
+import { KeptRefusals } from "./keptRefusals.ts";
 import { KeyWindow } from "./keyWindow.ts";
 import type { LaneWriterOptions } from "./laneWriterOptions.ts";
 import { Overlay } from "./overlay.ts";
@@ -29,6 +30,7 @@ export class LaneWriter {
   readonly #view: FactView;
   readonly #term: number;
   readonly #keys: KeyWindow;
+  readonly #refusals: KeptRefusals;
   readonly #queue: CommandQueue;
   readonly #beats: BeatGatherer;
   readonly #gathering = new Gathering(() => {
@@ -60,6 +62,7 @@ export class LaneWriter {
     this.#at = taken.at;
     this.#tables = new Map(options.model.tables.map((table) => [table.name, table]));
     this.#keys = new KeyWindow(taken.beforeMs, { maxKeys: options.maxKeys ?? 200_000, aheadMs: limits.idAheadMs });
+    this.#refusals = new KeptRefusals(options.maxRefusals ?? 20_000);
     this.#queue = new CommandQueue({
       preparer: new CommandPreparer({ ...options, foreign: options.foreign, view: this.#view, keys: this.#keys }),
       vault: options.vault,
@@ -156,9 +159,11 @@ export class LaneWriter {
       view: this.#view,
       overlay: new Overlay(this.#view, this.#tables),
       keys: this.#keys,
+      refusals: this.#refusals,
       place: { lane: lane.id, n, at: new Date(atMs).toISOString() },
       atMs,
       done: new Map(),
+      refused: new KeptRefusals(Number.POSITIVE_INFINITY),
     };
     const { accepted, held, waiting, again } = decideRound(this.#queue.waiting, scope);
     this.#queue.keep(waiting);
@@ -185,17 +190,19 @@ export class LaneWriter {
     if (step && accepted.length === 0) await step("append.confirmed");
     for (const { pending, result } of accepted)
       this.#queue.settle(pending, told(pending, result, position, this.#options.hashes));
-    for (const { pending, reply } of held) {
-      this.#queue.settle(
-        pending,
-        "refused" in reply ? reply : told(pending, reply.result, position, this.#options.hashes),
-      );
-    }
+    for (const one of held) this.#answerHeld(one, position);
     if (step) await stepSent(step, "append.answered");
     this.#gathering.answered(accepted.length);
     const events = accepted.flatMap((item) => item.events);
     publishFrames(events, { ...scope.place, epoch: lane.epoch, term: this.#term }, this.#options, this.#beats);
     if (step) await stepSent(step, "append.published");
+  }
+
+  #answerHeld({ pending, reply }: Held, position: string): void {
+    if ("refused" in reply) {
+      this.#refusals.add(pending, reply.refused);
+      this.#queue.settle(pending, reply);
+    } else this.#queue.settle(pending, told(pending, reply.result, position, this.#options.hashes));
   }
 
   async #append(accepted: readonly Accepted[], scope: DecideScope) {

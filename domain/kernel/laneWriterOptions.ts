@@ -26,6 +26,8 @@ export interface LaneWriterOptions {
   readonly maxPending?: number;
   /** Keys in memory; default 200,000. */
   readonly maxKeys?: number;
+  /** Refusals in memory that stay; default 20,000. */
+  readonly maxRefusals?: number;
   readonly cacheRows?: number;
   readonly maxTailEvents?: number;
   readonly behindTimeoutMs?: number;
