@@ -126,6 +126,8 @@ export class ProjectorSession {
         this.#problem = await this.#take(piece);
         this.#wake();
         if (this.#problem !== undefined) return;
+        // The transaction under way has more to send, and to hear, than goes at once.
+        await new Promise((resolve) => setImmediate(resolve));
       }
       if ((batch.at(-1)?.n ?? 0) >= stopAt) return untilAborted(signal);
     }
