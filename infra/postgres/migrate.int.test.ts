@@ -53,6 +53,22 @@ test("a table that another version had differently is shown as it is there, whic
   ]);
 });
 
+test("tables that are filled are not vacuumed for what was inserted, those that are served are", async () => {
+  const settingsOf = async (generation: number) => {
+    const text =
+      "select reloptions from pg_class where relnamespace = $1::regnamespace and relname in ('users', 'parked')";
+    return (await pool.query(text, [`auth_g${generation}`])).rows.map(({ reloptions }) => reloptions);
+  };
+  const generations = pgGenerations(pool, accountModel);
+  const { number } = await generations.make("another version");
+  const off = ["autovacuum_vacuum_insert_threshold=-1"];
+  expect(await settingsOf(number)).toEqual([off, off]);
+  await generations.swap(number, { evenIfBehind: true });
+  expect(await settingsOf(number)).toEqual([null, null]);
+  await generations.swap(1, { evenIfBehind: true });
+  expect(await settingsOf(1)).toEqual([null, null]);
+});
+
 test("tables behind the served ones are not served, though an archive or a restore has begun another epoch", async () => {
   const archived = "1".repeat(32);
   const present = "2".repeat(32);

@@ -10,6 +10,7 @@ import {
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { cleanGenerations } from "./cleanGenerations.ts";
 import { orUnavailable, sqlStateOf } from "./errors.ts";
+import { vacuumInserts } from "./insertVacuum.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { openSnapshot } from "./openSnapshot.ts";
 import { swapGenerations } from "./swapGenerations.ts";
@@ -94,6 +95,7 @@ export function pgGenerations(
     const [made, former] = [rows[0], served.rows[0]];
     if (made === undefined) throw new Error("an insert returned no row");
     for (const statement of generationTables(schema, made.number)) await client.query(statement);
+    await vacuumInserts(client, generationSchema(schema, made.number), false);
     if (former !== undefined) {
       await client.query(`insert into ${checkpointsOf(made.number)} (lane, n, hash, epoch, generation, facts_version)
         select lane, 0, '', epoch, ${made.number}, '' from ${checkpointsOf(former.number)}`);

@@ -10,6 +10,7 @@ import {
 import type { PoolClient } from "pg";
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { orUnavailable, sqlStateOf } from "./errors.ts";
+import { vacuumInserts } from "./insertVacuum.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -38,6 +39,7 @@ interface SwapOptions {
  * that comes while it happens waits for some milliseconds. Readers that hold a view for longer make the swap wait, never fail.
  */
 export async function swapGenerations(pool: PostgresPool, options: SwapOptions): Promise<void> {
+  await vacuumInserts(pool, generationSchema(options.schema, options.to), true);
   const giveUpAt = Date.now() + giveUpMs;
   for (;;) {
     try {
