@@ -88,8 +88,13 @@ function settings(port: number): readonly string[] {
     max_connections: "200",
     shared_buffers: "128MB",
     effective_cache_size: "1GB",
-    max_wal_size: "1GB",
-    wal_compression: "on",
+    // What projectors write goes on to the disk beside them: they would wait for it.
+    wal_buffers: "16MB",
+    bgwriter_delay: "50ms",
+    bgwriter_lru_maxpages: "1000",
+    // It took a quarter of a projector's time in Postgres after each checkpoint.
+    wal_compression: "off",
+    max_wal_size: "2GB",
     checkpoint_timeout: "15min",
     random_page_cost: "1.1",
     jit: "off",
