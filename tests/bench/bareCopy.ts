@@ -39,7 +39,11 @@ const rowsPerBatch = 2_000;
  */
 export async function bareCopy(pool: PostgresPool, keys?: ReadonlyMap<string, VaultKey>): Promise<BareCopy> {
   await pool.query("create schema bare");
-  for (const table of tables) await pool.query(`create table bare.${table} (like chat_g1.${table} including all)`);
+  // Nobody cleans up behind it, nor beside ours.
+  const settings = "with (autovacuum_enabled = false)";
+  for (const table of tables) {
+    await pool.query(`create table bare.${table} (like chat_g1.${table} including all) ${settings}`);
+  }
   await pool.query("create table bare.checkpoints (lane text primary key, n bigint)");
   return {
     async empty() {

@@ -1,4 +1,5 @@
 import {
+  derivedId,
   encodeCommit,
   encodeEntry,
   hashCommit,
@@ -38,9 +39,11 @@ export async function roomLog(lane: Lane, vault: Vault): Promise<RoomLog> {
   };
   let n = 0;
   let prevHash = "";
+  /** When commit `n` was made, in milliseconds: one each millisecond. */
+  const atMs = (n: number) => Date.parse("2026-01-01") + n;
   const append = async (entries: readonly string[]): Promise<void> => {
     n += 1;
-    const at = new Date(Date.parse("2026-01-01") + n).toISOString();
+    const at = new Date(atMs(n)).toISOString();
     const bytes = encodeCommit(
       { lane: lane.id, epoch: lane.epoch, n, term: 1, writer: "bench", prevHash, at },
       entries,
@@ -55,7 +58,8 @@ export async function roomLog(lane: Lane, vault: Vault): Promise<RoomLog> {
     event: { type: string; s: number; m?: number; data: object },
   ) =>
     encodeEntry({
-      key: { actor: owner, id: idOf(event.type, index) },
+      // Dated when it was sent, as clients' ids are: those of one person go up.
+      key: { actor: owner, id: derivedId(atMs(n), event.type, String(index)) },
       kind: "postMessage",
       digest: "0".repeat(64),
       result: { room, s: event.s },
