@@ -36,7 +36,8 @@ export async function roomAsOf(
 ): Promise<{ readonly answer: QueryAnswers["asOf"]; readonly from: readonly LaneFollower[] }> {
   const follower = lanes.ofRoom(room);
   const { s: head, from, epoch, type } = await roomState(lanes, room, user);
-  const read = (fromS: number, toS: number) => eventsBetween(follower, readRows, { room, fromS, toS });
+  const read = async (fromS: number, toS: number): Promise<readonly ClientEvent[]> =>
+    (await eventsBetween(follower, readRows, { room, fromS, toS })).map(({ text }) => JSON.parse(text));
   const s = wanted ?? (await lastBy(Date.parse(String(at)), { from, head, read, now: lanes.clock.now }));
   if (s > head) throw new Refused("NotYet", { head });
   if (s < from) throw new Refused("BeforeHistory", { from });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { appArgs, checkout } from "@connect-hub/runtime";
@@ -81,4 +81,36 @@ test("an unknown command is told so, and help tells the exit codes", async () =>
   const [unknown, help] = await Promise.all([hub(["fly"]), hub(["--help"])]);
   expect(unknown).toMatchObject({ code: exitCodes.badSettingOrUsage, stderr: expect.stringContaining("fly") });
   expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("5  port in use") });
+});
+
+/** Runs a line of shell, in which `hub` is the command. */
+function shell(line: string): Promise<Outcome> {
+  const words = [process.execPath, ...appArgs(["hub"])].map((word) => `'${word}'`).join(" ");
+  const child = spawn("bash", ["-c", `hub() { ${words} "$@"; }; ${line}`], {
+    cwd: checkout,
+    env: { ...process.env, HUB_DATA: join(root, "data"), OUT: join(root, "out.json") },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) child[name].on("data", (bytes) => (said[name] += bytes));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, ...said })));
+}
+
+test.each<[string, string]>([
+  ["a full device", "hub events types > /dev/full"],
+  ["a full device, from a program", "hub events types --json > /dev/full"],
+  // What is written is cut at 8 KiB first, and only then refused.
+  ["a file that may not grow", "trap '' XFSZ; ulimit -f 8; hub events types --json > $OUT"],
+])("what is printed to %s fails", async (_, line) => {
+  const { code, stderr } = await shell(line);
+  expect(code).toBe(exitCodes.failed);
+  expect(stderr).toMatch(/What was printed is not all there: (ENOSPC|EFBIG)/);
+  if (line.includes("--json")) expect(JSON.parse(stderr)).toMatchObject({ error: { code: "OutputFailed" } });
+});
+
+test("what is printed to a file is there whole; who reads no further is left alone", async () => {
+  expect(await shell("hub events types --json > $OUT")).toEqual({ code: exitCodes.done, stdout: "", stderr: "" });
+  expect(JSON.parse(readFileSync(join(root, "out.json"), "utf8")).length).toBeGreaterThan(9);
+  const head = await shell("hub events types --json | head -c 9; echo $PIPESTATUS");
+  expect([head.stdout.slice(-2), head.stderr]).toEqual(["0\n", ""]);
 });

@@ -81,7 +81,10 @@ test.each([
   const { code, said, complaints } = await hub(...command.split(" "), "--json");
   expect({ code, said }).toEqual({ code: exitCodes.notRunning, said: "" });
   expect(JSON.parse(complaints)).toEqual({
-    error: { code: "NotRunning", message: `The box in ${dataDir} isn't running. Start it by: npm run hub -- up` },
+    error: {
+      code: "NotRunning",
+      message: `The box in ${dataDir} isn't running. Start it by: npm run hub -- --data ${dataDir} up`,
+    },
   });
 });
 
@@ -98,6 +101,7 @@ test.each([
   [["events", "show"], "missing required argument 'place'", "", "npm run hub -- events show --help"],
   [["events", "tail", "--from", "-1"], "a whole number from 1 on", "", "npm run hub -- events tail --help"],
   [["wait-caught-up", "--timeout", "1e300"], "from 0 to 2000000", "", "npm run hub -- wait-caught-up --help"],
+  [["events", "verify", "--key", "nonsense"], "a public key is 43 of", "", "events verify --help"],
   [["events", "tail", "--lane", "a", "--lane", "b"], "'--lane <lane>' is there twice", "", "events tail --help"],
 ])("%j is told in a line or two, with the next step", async (args, ...parts) => {
   const { code, said, complaints } = await hub(...args);

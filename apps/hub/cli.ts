@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { type HubConfig, readConfig } from "./config.ts";
 import { exitCodeOf, exitCodes } from "./exitCodes.ts";
-import { failureJson, failureOf } from "./failure.ts";
+import { type Failure, failureJson, failureOf } from "./failure.ts";
 import { sayUsageBriefly } from "./usage.ts";
 
 /** What a command gets besides its own arguments. */
@@ -71,7 +71,7 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = p
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done;
-    const failure = failureOf(error);
+    const failure = adviceFor(failureOf(error), program.opts<{ data?: string }>().data);
     if (isJson) process.stderr.write(`${failureJson(failure)}\n`);
     // Of a wrong word on the command line Commander has said all.
     else if (!(error instanceof CommanderError)) process.stderr.write(`${failure.message}\n`);
@@ -79,6 +79,12 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv = p
     return exitCodeOf(error);
   }
   return code;
+}
+
+/** What is said to be done next is meant for the box that was named. */
+function adviceFor(failure: Failure, data: string | undefined): Failure {
+  if (data === undefined) return failure;
+  return { ...failure, message: failure.message.replaceAll("npm run hub -- ", `npm run hub -- --data ${data} `) };
 }
 
 function exitCodeHelp(): string {

@@ -34,6 +34,8 @@ test("an empty variable is as good as none", () => {
 test("the command line's data folder wins over the environment's", () => {
   expect(readConfig({ HUB_DATA: "/from/environment" }, "/from/line").dataDir).toBe("/from/line");
   expect(readConfig({ HUB_DATA: "relative" }).dataDir).toBe(join(checkout, "relative"));
+  // As npm says where somebody typed.
+  expect(readConfig({ INIT_CWD: "/home/ada" }, "box").dataDir).toBe("/home/ada/box");
 });
 
 test.each([

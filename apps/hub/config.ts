@@ -1,8 +1,9 @@
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { checkout, type NatsLogin, type NatsUser } from "@connect-hub/runtime";
 import { BadSetting, readSettings, tlsFilesIn, tlsSettings } from "@connect-hub/runtime/settings";
 import { z } from "zod";
 import { type AppProcess, appNames, parseProcesses, withEdges } from "./box/appProcess.ts";
+import { typed } from "./typed.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const text = z.string().optional();
@@ -111,7 +112,7 @@ export function readConfig(env: NodeJS.ProcessEnv, data?: string): HubConfig {
   const folder = data ?? it.HUB_DATA ?? ".hub";
   return {
     // A folder on the command line is meant from where it was typed, one in the environment or by default from the checkout.
-    dataDir: isAbsolute(folder) ? folder : data === undefined ? join(checkout, folder) : resolve(folder),
+    dataDir: data === undefined ? resolve(checkout, folder) : typed(data, env),
     host: it.HUB_HOST,
     port: it.HUB_PORT,
     tls: absolute(tlsFilesIn(it)),

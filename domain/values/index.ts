@@ -1,5 +1,6 @@
 export * from "./commandInputs.ts";
 export * from "./ids.ts";
+export * from "./instant.ts";
 export * from "./json.ts";
 export * from "./limits.ts";
 export * from "./position.ts";

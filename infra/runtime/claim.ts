@@ -6,16 +6,54 @@ import { readTextIfThere, remove } from "./files.ts";
 import { endLeftover, readIdentity, writeIdentity } from "./pidFile.ts";
 import { isErrno } from "./ports.ts";
 import { identifyProcess, isRunning, type ProcessIdentity } from "./processIdentity.ts";
+import { waitFor } from "./waitFor.ts";
 
 /**
  * Makes this process the only one that starts servers in a data folder, until `release` or its end.
  * @throws RuntimeError `AlreadyRunning` when another process has it
  */
 export function claimDataFolder(folder: DataFolder): { release(): void } {
+  const claimed = claim(lockOf(folder));
+  if ("owner" in claimed)
+    throw new RuntimeError("AlreadyRunning", `Process ${claimed.owner.pid} already serves ${folder.path}.`);
+  return claimed;
+}
+
+/**
+ * Does `work` while no other process does anything in the same data folder under the same `name`. Throws `RuntimeError` `AlreadyRunning` when
+ * one does for longer than `timeoutMs`.
+ */
+export async function oneAtATime<T>(
+  folder: DataFolder,
+  name: string,
+  work: () => Promise<T>,
+  timeoutMs = 60_000,
+): Promise<T> {
+  let owner: number | undefined;
+  const attempt = () => {
+    const claimed = claim(join(folder.run, `${name}.lock`));
+    if (!("owner" in claimed)) return claimed;
+    owner = claimed.owner.pid;
+    return undefined;
+  };
+  const claimed = await waitFor(attempt, { timeoutMs, everyMs: 50 });
+  if (claimed === undefined)
+    throw new RuntimeError(
+      "AlreadyRunning",
+      `Process ${owner} works on the ${name} of ${folder.path}; try again later.`,
+    );
+  try {
+    return await work();
+  } finally {
+    claimed.release();
+  }
+}
+
+/** Takes a lock for this process until `release` or its end; who has it otherwise. */
+function claim(lock: string): { release(): void } | { readonly owner: ProcessIdentity } {
   const own = identifyProcess(process.pid);
   if (own === undefined)
     throw new RuntimeError("ServerFailed", "The operating system doesn't tell about this process.");
-  const lock = lockOf(folder);
   const mine = `${lock}.${process.pid}`;
   writeIdentity(mine, own);
   try {
@@ -26,10 +64,8 @@ export function claimDataFolder(folder: DataFolder): { release(): void } {
       } catch (error) {
         if (!isErrno(error, "EEXIST")) throw error;
       }
-      const owner = ownerOf(folder);
-      if (owner !== undefined) {
-        throw new RuntimeError("AlreadyRunning", `Process ${owner.pid} already serves ${folder.path}.`);
-      }
+      const owner = runningIn(lock);
+      if (owner !== undefined) return { owner };
       removeStale(lock);
     }
   } finally {
@@ -39,7 +75,11 @@ export function claimDataFolder(folder: DataFolder): { release(): void } {
 
 /** The running process that has claimed a data folder. */
 export function ownerOf(folder: DataFolder): ProcessIdentity | undefined {
-  const identity = readIdentity(lockOf(folder));
+  return runningIn(lockOf(folder));
+}
+
+function runningIn(lock: string): ProcessIdentity | undefined {
+  const identity = readIdentity(lock);
   return identity !== undefined && isRunning(identity) ? identity : undefined;
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, chmodSync, constants, linkSync, mkdirSync } from "node:fs";
+import { accessSync, chmodSync, constants, linkSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readTextIfThere, remove, syncFolder, writeFileAtomic } from "./files.ts";
+import { makeFolder } from "./makeFolder.ts";
 import { isErrno } from "./ports.ts";
 
 /** The one folder in which a box keeps everything. */
@@ -17,19 +18,18 @@ export interface DataFolder {
 /** Opens a data folder, making what is missing; only its owner may read it. */
 export function openDataFolder(path: string): DataFolder {
   const root = resolve(path);
-  mkdirSync(root, { recursive: true });
+  makeFolder(root);
   // As root, PostgreSQL's account must pass through to its own folder; all others inside are closed to it.
   chmodSync(root, isRoot() ? 0o711 : 0o700);
   const folders = { path: root, run: join(root, "run"), logs: join(root, "logs"), secrets: join(root, "secrets") };
-  for (const folder of [folders.run, folders.logs, folders.secrets])
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [folders.run, folders.logs, folders.secrets]) makeFolder(folder, 0o700);
   return folders;
 }
 
 /** The folder that keeps fetched servers: the user's cache, or, where that can't be made, one in the data folder. */
 export function usableCacheFolder(folder: DataFolder, preferred: string): string {
   try {
-    mkdirSync(preferred, { recursive: true });
+    makeFolder(preferred);
     accessSync(preferred, constants.W_OK);
     return preferred;
   } catch {

@@ -2,12 +2,13 @@ export { type AppStarted, appEnv, type RunningApp, runApp, sharesProcess, untilO
 export { appLog } from "./appLog.ts";
 export { aptMirrors, isUbuntu, type Mirror } from "./aptArchive.ts";
 export { appArgs, checkout, keepBundle, latestBundle } from "./bundle.ts";
-export { claimDataFolder, ownerOf, sweepAbandoned } from "./claim.ts";
+export { claimDataFolder, oneAtATime, ownerOf, sweepAbandoned } from "./claim.ts";
 export { type DataFolder, openDataFolder, readOrMakeSecret } from "./dataFolder.ts";
 export { RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export { failpoint } from "./failpoint.ts";
 export { readJsonIfThere, writeFileAtomic } from "./files.ts";
 export { type FindOptions, findServer } from "./findServer.ts";
+export { makeFolder } from "./makeFolder.ts";
 export { type NatsLogin, type NatsUser, reloadNats } from "./nats.ts";
 export {
   forgetServiceLogin,

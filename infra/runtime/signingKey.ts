@@ -8,7 +8,7 @@ import { readTextIfThere, writeFileAtomic } from "./files.ts";
 export function readSigningKey(path: string): KeyObject {
   const text = readTextIfThere(path);
   if (text === undefined)
-    throw new RuntimeError("DataUnusable", `There is no signing key at ${path}: hub up makes one.`);
+    throw new RuntimeError("DataUnusable", `There is no signing key at ${path}: npm run hub -- up makes one.`);
   try {
     const key = createPrivateKey(text);
     if (key.asymmetricKeyType === "ed25519") return key;

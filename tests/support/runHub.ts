@@ -17,7 +17,7 @@ export async function runHub(dataDir: string, ...args: string[]): Promise<HubRun
   const log = vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
   const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => complaints.push(String(text)) > 0);
   try {
-    const code = await runCli(["--data", dataDir, ...args], {});
+    const code = await runCli(args, { HUB_DATA: dataDir });
     return { code, said: said.join("\n"), complaints: complaints.join("") };
   } finally {
     log.mockRestore();

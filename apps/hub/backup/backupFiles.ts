@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { chmod, type FileHandle, mkdir, open, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BackupUnsound } from "./errors.ts";
 
@@ -25,10 +25,17 @@ export class FileWriter {
     this.#file = file;
   }
 
-  static async open(folder: string, path: string): Promise<FileWriter> {
+  /** Makes a file of what `work` writes. */
+  static async make(folder: string, path: string, work: (file: FileWriter) => Promise<void>): Promise<FileEntry> {
     const full = join(folder, path);
     await mkdir(dirname(full), { recursive: true, mode: 0o700 });
-    return new FileWriter(path, await open(full, "wx", 0o600));
+    const file = new FileWriter(path, await open(full, "wx", 0o600));
+    try {
+      await work(file);
+      return await file.#end();
+    } finally {
+      await file.#file.close();
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -37,19 +44,18 @@ export class FileWriter {
     await this.#file.writeFile(bytes);
   }
 
-  /** Ends it; what the manifest says of it. */
-  async end(): Promise<FileEntry> {
+  /** What the manifest says of it. */
+  async #end(): Promise<FileEntry> {
     await this.#file.sync();
-    await this.#file.close();
     return { path: this.#path, size: this.#size, sha256: this.#hash.digest("hex") };
   }
 }
 
 /** Writes a file at once. */
 export async function writeWhole(folder: string, path: string, content: string | Uint8Array): Promise<FileEntry> {
-  const file = await FileWriter.open(folder, path);
-  await file.write(typeof content === "string" ? Buffer.from(content) : content);
-  return file.end();
+  return FileWriter.make(folder, path, (file) =>
+    file.write(typeof content === "string" ? Buffer.from(content) : content),
+  );
 }
 
 /**
@@ -93,12 +99,6 @@ export async function isThere(path: string): Promise<boolean> {
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   await folder.sync().finally(() => folder.close());
-}
-
-/** Makes a folder that only its owner can enter. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  await chmod(path, 0o700);
 }
 
 const readBytes = 1024 * 1024;

@@ -133,43 +133,45 @@ async function copyLane(
   content: ContentFold,
   { onProgress, signal }: BackupProgress,
 ): Promise<{ readonly file: FileEntry; readonly lane: Omit<BackedUpLane, "reacted"> }> {
-  const file = await FileWriter.open(folder, laneFile(lane.id));
   const chain = new CommitChain(lane.id);
   const stop = new AbortController();
   if (n === 0) stop.abort();
-  for await (const batch of lane.read(1, AbortSignal.any([stop.signal, signal]))) {
-    const wanted = batch.filter((commit) => commit.n <= n);
-    for (const commit of wanted) {
-      const fault = chain.take(commit.bytes);
-      if (fault !== undefined)
-        throw new BackupFailed(`The log is damaged: commit ${commit.n} of ${lane.id}: ${fault}.`);
-      if (!lane.id.startsWith("content.")) continue;
-      // What is sealed in them says nothing of bytes.
-      content.tables.apply(content.fold.take(decodeCommit(commit.bytes), new Map()).changes);
+  const file = await FileWriter.make(folder, laneFile(lane.id), async (writer) => {
+    for await (const batch of lane.read(1, AbortSignal.any([stop.signal, signal]))) {
+      const wanted = batch.filter((commit) => commit.n <= n);
+      for (const commit of wanted) {
+        const fault = chain.take(commit.bytes);
+        if (fault !== undefined)
+          throw new BackupFailed(`The log is damaged: commit ${commit.n} of ${lane.id}: ${fault}.`);
+        if (!lane.id.startsWith("content.")) continue;
+        // What is sealed in them says nothing of bytes.
+        content.tables.apply(content.fold.take(decodeCommit(commit.bytes), new Map()).changes);
+      }
+      await writer.write(Buffer.concat(wanted.map(({ bytes }) => encodeRecord(bytes))));
+      onProgress?.(`commits of ${lane.id}`, chain.sums.commits, n);
+      if (chain.sums.commits >= n) stop.abort();
     }
-    await file.write(Buffer.concat(wanted.map(({ bytes }) => encodeRecord(bytes))));
-    onProgress?.(`commits of ${lane.id}`, chain.sums.commits, n);
-    if (chain.sums.commits >= n) stop.abort();
-  }
-  signal.throwIfAborted();
+    signal.throwIfAborted();
+  });
   const { head: hash } = chain.sums;
-  return { file: await file.end(), lane: { lane: lane.id, epoch: chain.last?.epoch ?? lane.epoch, n, hash } };
+  return { file, lane: { lane: lane.id, epoch: chain.last?.epoch ?? lane.epoch, n, hash } };
 }
 
 async function copyVault(folder: string, { db, rootFile }: BackupSources["vault"]) {
   const root = readRootKey(rootFile);
   if (root === undefined) throw new BackupFailed(`There is no root key of the vault at ${rootFile}.`);
-  const file = await FileWriter.open(folder, vaultKeysFile);
   let keys = 0;
-  for await (const some of wrappedKeys(db)) {
-    const other = some.find((key) => key.root !== root.id);
-    if (other !== undefined)
-      throw new BackupFailed(`The vault holds keys under the root key ${other.root}, not ${root.id}.`);
-    keys += some.length;
-    await file.write(Buffer.from(some.map((key) => `${JSON.stringify(key)}\n`).join("")));
-  }
+  const file = await FileWriter.make(folder, vaultKeysFile, async (writer) => {
+    for await (const some of wrappedKeys(db)) {
+      const other = some.find((key) => key.root !== root.id);
+      if (other !== undefined)
+        throw new BackupFailed(`The vault holds keys under the root key ${other.root}, not ${root.id}.`);
+      keys += some.length;
+      await writer.write(Buffer.from(some.map((key) => `${JSON.stringify(key)}\n`).join("")));
+    }
+  });
   const rootEntry = await writeWhole(folder, vaultRootFile, `${Buffer.from(root.bytes).toString("hex")}\n`);
-  return { files: [await file.end(), rootEntry], about: { keys, root: root.id } };
+  return { files: [file, rootEntry], about: { keys, root: root.id } };
 }
 
 /**

@@ -1,7 +1,8 @@
 import { readdir, rename, rm, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { makeFolder } from "@connect-hub/runtime";
 import { inBytes } from "../inBytes.ts";
-import { isThere, makeFolder, syncFolder } from "./backupFiles.ts";
+import { isThere, syncFolder } from "./backupFiles.ts";
 import { BackupFailed } from "./errors.ts";
 
 /** Where a backup is written before it is whole. */
@@ -26,7 +27,7 @@ export async function openTarget(dir: string, neededBytes: number): Promise<Back
   if (await isThere(final))
     throw new BackupFailed(`There is something at ${final} already; name a folder that is not there.`);
   await removeFormer(partial);
-  await makeFolder(partial);
+  makeFolder(partial, 0o700);
   const { bavail, bsize } = await statfs(partial);
   const freeBytes = bavail * bsize;
   if (freeBytes < neededBytes + spareBytes) {

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { withBackupSources } from "../backup/boxParts.ts";
 import { laneFile, type Manifest } from "../backup/manifest.ts";
@@ -9,6 +8,7 @@ import { connectionsOfRunning } from "../box/connections.ts";
 import type { CommandContext } from "../cli.ts";
 import { inBytes } from "../inBytes.ts";
 import { textTable } from "../table.ts";
+import { typed } from "../typed.ts";
 import { untilSignal } from "../untilSignal.ts";
 
 /** `hub backup`: all that a box can't make again, in one folder. */
@@ -22,7 +22,7 @@ export function registerBackup(program: Command, context: CommandContext): void 
       const { dataDir } = context.config();
       const connections = connectionsOfRunning(dataDir);
       assertNoRestore(dataDir);
-      const dir = folderTyped(folder);
+      const dir = typed(folder);
       const { signal, release } = untilSignal();
       const bars = progressBars(json === true);
       try {
@@ -38,11 +38,6 @@ export function registerBackup(program: Command, context: CommandContext): void 
         release();
       }
     });
-}
-
-/** A folder on the command line is meant from where it was typed; npm runs commands from the checkout. */
-export function folderTyped(folder: string): string {
-  return resolve(process.env.INIT_CWD ?? "", folder);
 }
 
 /** What a program is told of a backup. */

@@ -3,24 +3,28 @@ import { openDataFolder } from "@connect-hub/runtime";
 import type { Command } from "commander";
 import { stopBox } from "../box/stopBox.ts";
 import type { CommandContext } from "../cli.ts";
-import { exitCodes } from "../exitCodes.ts";
 
 /** `hub down`: stops the box, whoever started it. */
 export function registerDown(program: Command, context: CommandContext): void {
   program
     .command("down")
     .description("stop the box and wait until everything in it is gone")
-    .action(async () => {
+    .option("--json", "for programs")
+    .action(async ({ json }: { readonly json?: true }) => {
       const { dataDir } = context.config();
-      if (!existsSync(dataDir)) return console.log(`Nothing runs in ${dataDir}.`);
-      const folder = openDataFolder(dataDir);
-      const stopped = await stopBox(folder);
+      const stopped = existsSync(dataDir) ? await stopBox(openDataFolder(dataDir)) : nothing;
       if (stopped.outcome === "stuck") {
         const { pid, waitedMs } = stopped;
-        console.error(`Process ${pid} has not stopped in ${waitedMs / 1_000} s; see ${folder.logs}.`);
-        context.exitWith(exitCodes.failed);
-      } else if (stopped.outcome === "stopped") console.log(`Stopped the box in ${folder.path}.`);
-      else if (stopped.outcome === "leftovers") console.log(`Ended what a killed box left in ${folder.path}.`);
-      else console.log(`Nothing runs in ${folder.path}.`);
+        throw new Error(`Process ${pid} has not stopped in ${waitedMs / 1_000} s; see ${dataDir}/logs.`);
+      }
+      const { outcome } = stopped;
+      console.log(json === true ? JSON.stringify({ outcome, dataFolder: dataDir }) : `${words[outcome]} ${dataDir}.`);
     });
 }
+
+const nothing = { outcome: "nothing" } as const;
+const words = {
+  stopped: "Stopped the box in",
+  leftovers: "Ended what a killed box left in",
+  nothing: "Nothing runs in",
+} as const;

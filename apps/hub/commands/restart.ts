@@ -13,7 +13,8 @@ export function registerRestart(program: Command, context: CommandContext): void
     .command("restart")
     .description("stop and start the edges of the box, one after another; the others serve meanwhile")
     .addArgument(new Argument("<what>", "what to restart").choices(["edges"]))
-    .action(async () => {
+    .option("--json", "for programs")
+    .action(async (_: string, { json }: { readonly json?: true }) => {
       const { dataDir } = context.config();
       const before = readBoxState(dataDir);
       if (before === undefined || !isSupervised(before) || before.phase !== "ready")
@@ -31,7 +32,8 @@ export function registerRestart(program: Command, context: CommandContext): void
         throw new Error(
           `Not all edges serve again; what failed stands in ${dataDir}/logs. Look at: npm run hub -- status`,
         );
-      console.log(`Restarted ${[...pids.keys()].join(", ")}.`);
+      const restarted = [...pids.keys()];
+      console.log(json === true ? JSON.stringify({ restarted }) : `Restarted ${restarted.join(", ")}.`);
     });
 }
 

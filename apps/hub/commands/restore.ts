@@ -3,8 +3,9 @@ import { checkBackup } from "../backup/checkBackup.ts";
 import { progressBars } from "../backup/progressBars.ts";
 import { restoreBox } from "../backup/restoreBox.ts";
 import type { CommandContext } from "../cli.ts";
+import { typed } from "../typed.ts";
 import { untilSignal } from "../untilSignal.ts";
-import { backupJson, backupText, folderTyped } from "./backup.ts";
+import { backupJson, backupText } from "./backup.ts";
 
 interface RestoreOptions {
   readonly yes?: true;
@@ -21,8 +22,8 @@ export function registerRestore(program: Command, context: CommandContext): void
     .option("--yes", "replace what the box has; what came after the backup is gone then")
     .option("--check", "only read the backup and check all of it")
     .option("--json", "for programs")
-    .action(async (typed: string, { yes, check, json }: RestoreOptions) => {
-      const dir = folderTyped(typed);
+    .action(async (folder: string, { yes, check, json }: RestoreOptions) => {
+      const dir = typed(folder);
       const { signal, release } = untilSignal();
       const bars = progressBars(json === true);
       try {

@@ -16,18 +16,21 @@ export function registerUp(program: Command, context: CommandContext): void {
   program
     .command("up")
     .description("start the box in the background and wait until it serves")
-    .action(async () => {
+    .option("--json", "for programs")
+    .action(async ({ json }: { readonly json?: true }) => {
       const { dataDir } = context.config();
       const folder = openDataFolder(dataDir);
       assertNoRestore(dataDir);
       const there = ownerOf(folder) === undefined ? undefined : readBoxState(dataDir);
       if (there?.phase === "ready") {
+        if (json === true) return console.log(JSON.stringify({ address: there.address, dataFolder: dataDir }));
         console.log(`Connect Hub serves already at ${there.address}   (data in ${dataDir})`);
         return;
       }
       const log = join(folder.logs, "hub.log");
       const state = await startDetached(dataDir, log);
       if (typeof state === "number") return context.exitWith(state);
+      if (json === true) return console.log(JSON.stringify({ address: state.address, dataFolder: dataDir }));
       console.log(`${welcome(state.address, dataDir)}  npm run hub -- down            stop it (its log: ${log})\n`);
     });
 }

@@ -1,7 +1,7 @@
+import { instantForm, parseInstant } from "@connect-hub/domain/values";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import type { EventFilter } from "./eventFilter.ts";
-import { instantForm, parseInstant } from "./instant.ts";
 import { typeProblem } from "./knownTypes.ts";
 
 /** What the options below are parsed to. */

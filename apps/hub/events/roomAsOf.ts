@@ -17,6 +17,7 @@ import { NotThere } from "../exitCodes.ts";
 import { commitsBetween } from "./commitsBetween.ts";
 import { mayHold } from "./eventFilter.ts";
 import { lastCommitBy } from "./findCommit.ts";
+import { assertPast } from "./vector.ts";
 
 /** A room as it was. */
 export interface RoomAsOf {
@@ -48,13 +49,14 @@ export type Until = { readonly s: number } | { readonly ms: number } | undefined
 
 /**
  * Folds the events of one room alone, up to a number or an instant. Throws `NotThere` for a room that is not on the log, or was not
- * there yet, and `BadSetting` for a number beyond its last.
+ * there yet, and `BadSetting` for a number beyond its last and an instant that has yet to come.
  */
 export async function roomAsOf(
   room: string,
   until: Until,
   { lane, vault, signal }: { readonly lane: Lane; readonly vault: Vault; readonly signal: AbortSignal },
 ): Promise<RoomAsOf> {
+  if (until !== undefined && "ms" in until) assertPast(until.ms);
   const tables = new MemoryTables(roomModel.tables);
   const to = until !== undefined && "ms" in until ? await lastCommitBy(lane, until.ms) : await lane.lastNumber();
   const lastS = until !== undefined && "s" in until ? until.s : undefined;

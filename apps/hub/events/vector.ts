@@ -1,8 +1,7 @@
 import type { Lane } from "@connect-hub/domain/kernel";
-import type { LaneId } from "@connect-hub/domain/values";
+import { instantForm, type LaneId, parseInstant } from "@connect-hub/domain/values";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { lastCommitBy } from "./findCommit.ts";
-import { instantForm, parseInstant } from "./instant.ts";
 import { laneWith, parsePlace } from "./position.ts";
 
 /**
@@ -13,6 +12,7 @@ export async function parseVector(text: string, lanes: readonly Lane[]): Promise
   if (/^\d{4}-/.test(text)) {
     const ms = parseInstant(text);
     if (ms === undefined) throw new BadSetting(`"${text}" is no instant: that is ${instantForm}.`);
+    assertPast(ms);
     return new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lastCommitBy(lane, ms)] as const)));
   }
   const vector = new Map(await Promise.all(lanes.map(async (lane) => [lane.id, await lane.lastNumber()] as const)));
@@ -25,4 +25,9 @@ export async function parseVector(text: string, lanes: readonly Lane[]): Promise
     vector.set((await laneWith(place, lanes)).id, place.n);
   }
   return vector;
+}
+
+/** Throws `BadSetting` for an instant that has yet to come: nobody knows what there will be. */
+export function assertPast(ms: number): void {
+  if (ms > Date.now()) throw new BadSetting(`${new Date(ms).toISOString()} has yet to come.`);
 }
