@@ -1,4 +1,4 @@
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import type { LaneId } from "@connect-hub/domain/values";
 import {
   type Archived,
@@ -11,6 +11,7 @@ import {
   type NatsLink,
   pastOf,
 } from "@connect-hub/jetstream";
+import { makeFolder } from "@connect-hub/runtime";
 import type { Connections } from "./box/connections.ts";
 import { inBytes } from "./inBytes.ts";
 
@@ -81,7 +82,7 @@ async function presentOf(link: NatsLink, prefix: string, lane: LaneId) {
 }
 
 async function assertRoom(archiveDir: string, neededBytes: number): Promise<void> {
-  await mkdir(archiveDir, { recursive: true, mode: 0o700 });
+  makeFolder(archiveDir, 0o700);
   const { bavail, bsize } = await statfs(archiveDir);
   const freeBytes = bavail * bsize;
   if (freeBytes >= neededBytes + spareBytes) return;

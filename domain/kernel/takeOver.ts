@@ -146,7 +146,9 @@ function takeOverCommit(
 /** After the commit that closes an epoch there is no other in it. */
 function refuseClosed(last: Commit): void {
   if (closedFor(last) === undefined) return;
-  throw new TakeOverFailed(`${last.lane} is closed to go on in its next epoch; if it does not, run: hub archive`);
+  throw new TakeOverFailed(
+    `${last.lane} is closed to go on in its next epoch; if it does not, run: npm run hub -- archive`,
+  );
 }
 
 /** Facts from another epoch, from beyond the log, or of another version must not decide anything. */

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   CommitChain,
+  closedFor,
   decodeCommit,
   EpochOver,
   encodeCommit,
+  encodeEpochBegan,
   hashCommit,
   type Lane,
   type StoredCommit,
@@ -23,7 +25,7 @@ import { enterEpoch, laneSize, openNextEpoch, setReserve } from "./nextEpoch.ts"
 import { openLane } from "./openLane.ts";
 import { provisionLanes } from "./provisionLanes.ts";
 
-const id = "rooms.0";
+const id = "rooms.0" as const;
 
 onNats((nats) => {
   let link: NatsLink;
@@ -100,6 +102,49 @@ onNats((nats) => {
       expect(JSON.parse(Buffer.from((await third.readAt(n))?.bytes ?? []).toString())).toMatchObject({ n });
     }
     expect((await past()).map(({ fault }) => fault)).toEqual([null, null]);
+  });
+
+  test("archives that are made at the same moment lead the lane on as one, or one after another", async () => {
+    const { open, options } = await filledLane(3);
+    for (let round = 1; round <= 2; round++) {
+      // Each at another step of those before it. A cluster makes streams slowly.
+      const together = nats.replicas === 1 ? 12 : 4;
+      const tries = Array.from({ length: together }, async (_, at) => {
+        await new Promise((resolve) => setTimeout(resolve, at * round));
+        return closeEpoch(link, link, options);
+      });
+      const ended = await Promise.allSettled(tries);
+      const failures = ended.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+      // Who came too late may be told to try again, and nothing else.
+      for (const failure of failures) expect(["EpochOver", "LogUnavailable"]).toContain(failure.code);
+      expect(failures.length).toBeLessThan(together);
+      const lane = await open();
+      const head = await lane.lastNumber();
+      await fill(lane, 2);
+      await assertWhole(await open(), head + 2);
+    }
+  });
+
+  test("a lane is not led to an epoch that begins otherwise", async () => {
+    const { open, lane, options } = await filledLane(3);
+    const stop = (name: string) => {
+      if (name === "begin epoch") throw new Error("died");
+    };
+    await expect(closeEpoch(link, link, { ...options, step: stop })).rejects.toThrow("died");
+    const closed = decodeCommit((await lane.readAt(4))?.bytes ?? new Uint8Array());
+    const epoch = closedFor(closed) ?? "";
+    const next = await openNextEpoch(link, link, { ...options, epoch, first: 5, maxBytes: 16 * 1024 * 1024 });
+    const end = {
+      lane: id,
+      epoch: "0".repeat(32),
+      n: 4,
+      hash: hashCommit(encodeCommit(closed, [])),
+      term: 9,
+      nowMs: 0,
+    };
+    expect(await next.append(encodeEpochBegan(end, epoch, randomBytes(16)), 4)).toBe("stored");
+    await expect(closeEpoch(link, link, options)).rejects.toThrow(/commit 5, by which its next epoch begins/);
+    expect((await open()).epoch).toBe(lane.epoch);
   });
 
   test("a file that is missing, cut or damaged is said with its path, and what comes after it is still read", async () => {

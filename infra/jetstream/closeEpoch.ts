@@ -6,6 +6,7 @@ import {
   decodeCommit,
   encodeEpochBegan,
   encodeEpochClosed,
+  epochFault,
   hashCommit,
   type Lane,
   LogUnavailable,
@@ -17,6 +18,7 @@ import {
 import type { LaneId } from "@connect-hub/domain/values";
 import { jetstreamManager } from "@nats-io/jetstream";
 import type { NatsLink } from "./connectNats.ts";
+import { LaneUnsound } from "./errors.ts";
 import { changeLane, createRegistry, type LaneEntry, readLaneEntry } from "./laneRegistry.ts";
 import { laneStreamConfig } from "./laneStream.ts";
 import { laneSize, type NextEpoch, openNextEpoch, sealStream, setReserve } from "./nextEpoch.ts";
@@ -52,21 +54,17 @@ export interface CloseEpochOptions {
  * `LogUnavailable`.
  */
 export async function closeEpoch(admin: NatsLink, writer: NatsLink, options: CloseEpochOptions): Promise<NewEpoch> {
-  const { prefix, lane: id, step } = options;
-  const was = await readLaneEntry(admin, prefix, id);
-  const lane = await openLane(admin, { prefix, id });
+  const { lane: id, step } = options;
+  const { was, lane } = await present(admin, writer, options);
   const end = await endOf(lane);
   if (isClosed(end)) return goOn(admin, writer, { ...options, was, end });
   if (end === undefined) throw new LogUnavailable(`${id} has no commit yet: there is nothing to close.`);
   const next = randomBytes(16).toString("hex");
   await assertRoom(admin, { ...options, epoch: next });
   await makeRoomToClose(admin, options, was.stream);
-  const { append } = await openLane(writer, { prefix, id });
   await step?.("close");
   const { signal } = options;
-  const closed = await withinTime(closeMs, signal, (giveUp) =>
-    close({ ...lane, append }, end, { next, signal, giveUp }),
-  );
+  const closed = await withinTime(closeMs, signal, (giveUp) => close(lane, end, { next, signal, giveUp }));
   return goOn(admin, writer, { ...options, was, end: closed });
 }
 
@@ -79,12 +77,24 @@ export async function finishClosing(
   writer: NatsLink,
   options: CloseEpochOptions & { readonly afterMs: number },
 ): Promise<NewEpoch | undefined> {
-  const { prefix, lane: id, afterMs } = options;
-  const was = await readLaneEntry(admin, prefix, id);
-  const lane = await openLane(admin, { prefix, id });
+  const { was, lane } = await present(admin, writer, options);
   const end = await endOf(lane);
-  if (!isClosed(end) || (await lane.time()) - end.atMs < afterMs) return undefined;
+  if (!isClosed(end) || (await lane.time()) - end.atMs < options.afterMs) return undefined;
   return goOn(admin, writer, { ...options, was, end });
+}
+
+/** What the registry has of the lane, and the lane in that epoch: an archive beside this one may have it go on in between. */
+async function present(
+  admin: NatsLink,
+  writer: NatsLink,
+  { prefix, lane: id }: Pick<CloseEpochOptions, "prefix" | "lane">,
+): Promise<{ readonly was: LaneEntry; readonly lane: Lane }> {
+  for (;;) {
+    const was = await readLaneEntry(admin, prefix, id);
+    const lane = await openLane(admin, { prefix, id });
+    const { epoch, append } = await openLane(writer, { prefix, id });
+    if (lane.epoch === was.epoch && epoch === was.epoch) return { was, lane: { ...lane, append } };
+  }
 }
 
 /** The epoch that a lane is in now, and its first number. */
@@ -105,7 +115,7 @@ async function goOn(
   await step("make stream");
   const stream = await openNextEpoch(admin, writer, { ...narrow(options), epoch, first });
   await step("begin epoch");
-  await begin(stream, { ...end, lane: id, epoch: was.epoch }, epoch);
+  await begin(stream, { ...end, lane: id }, epoch);
   await step("note reactor");
   const reacted = await reactorCheckpoint(admin, prefix, { id, epoch: was.epoch }).read();
   await reactorCheckpoint(admin, prefix, { id, epoch }).write(reacted);
@@ -126,6 +136,7 @@ async function goOn(
 
 /** The last commit of a lane. */
 interface End {
+  readonly epoch: string;
   readonly n: number;
   readonly hash: string;
   readonly term: number;
@@ -149,7 +160,14 @@ async function endOf(lane: Lane): Promise<End | undefined> {
 
 function endAt({ n, bytes }: StoredCommit): End {
   const commit = decodeCommit(bytes);
-  return { n, hash: hashCommit(bytes), term: commit.term, atMs: Date.parse(commit.at), next: closedFor(commit) };
+  return {
+    epoch: commit.epoch,
+    n,
+    hash: hashCommit(bytes),
+    term: commit.term,
+    atMs: Date.parse(commit.at),
+    next: closedFor(commit),
+  };
 }
 
 /**
@@ -169,7 +187,7 @@ async function close(
     if (isClosed(end)) return end;
     const n = end.n + 1;
     const nowMs = Math.max(Date.now(), end.atMs);
-    const bytes = encodeEpochClosed({ ...end, lane: lane.id, epoch: lane.epoch, nowMs }, next, randomBytes(16));
+    const bytes = encodeEpochClosed({ ...end, lane: lane.id, nowMs }, next, randomBytes(16));
     const outcome = await appendSurely(lane, bytes, n, { signal, leftMs: () => giveUpAt - performance.now() });
     if (outcome === "stored") return { ...endAt({ n, bytes }), next };
     if (outcome !== "lost")
@@ -179,16 +197,27 @@ async function close(
   throw new LogUnavailable(`${lane.id} could not be closed in ${closeMs / 1000} s.`);
 }
 
-/** Appends the commit that begins the next epoch, unless it is there. */
-async function begin(next: NextEpoch, end: End & { lane: LaneId; epoch: string }, epoch: string): Promise<void> {
+/** Appends the commit that begins the next epoch, unless it is there. Throws `LaneUnsound` when another one is. */
+async function begin(next: NextEpoch, end: End & { lane: LaneId }, epoch: string): Promise<void> {
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    if ((await next.lastNumber()) > end.n) return;
+    if ((await next.lastNumber()) > end.n) return assertGoesOn(await next.readAt(end.n + 1), end);
     const nowMs = Math.max(Date.now(), end.atMs);
     if ((await next.append(encodeEpochBegan({ ...end, nowMs }, epoch, randomBytes(16), "archive"), end.n)) === "stored")
       return;
     await pause(retryMs);
   }
   throw new LogUnavailable(`The first commit of epoch ${epoch} of ${end.lane} was not stored.`);
+}
+
+/** Whether the first commit of the next epoch follows on the last one of this: nothing may be led to one that does not. */
+function assertGoesOn(first: { readonly bytes: Uint8Array } | undefined, end: End & { lane: LaneId }): void {
+  // It may be archived already, as may only what was entered.
+  if (first === undefined) return;
+  const commit = decodeCommit(first.bytes);
+  const is = commit.prevHash === end.hash ? epochFault(commit, end.epoch) : "it follows on another commit";
+  const field = `commit ${end.n + 1}, by which its next epoch begins`;
+  if (is !== undefined)
+    throw new LaneUnsound(end.lane, [{ field, is, must: `go on after commit ${end.n} of ${end.epoch}` }]);
 }
 
 /** Nothing is closed before it is known that the log has room to go on: makes a stream as the next one will be, and removes it. */

@@ -74,6 +74,9 @@ async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw new LogUnavailable("The stream of the edges can't be reached; `hub migrate` makes it.", { cause });
+    throw new LogUnavailable(
+      "The stream of the edges can't be reached; a box makes it when it starts: npm run hub -- up",
+      { cause },
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { LogUnavailable, subjects } from "@connect-hub/domain/kernel";
+import { LogUnavailable, pause, subjects } from "@connect-hub/domain/kernel";
 import { type Context, contexts, type LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
@@ -50,16 +50,23 @@ export async function claimLane(registry: KV, lane: LaneId, entry: LaneEntry): P
  * Changes the entry of a lane; false when somebody else changed it meanwhile: look again. `was` is what it was read as.
  */
 export async function changeLane(registry: KV, lane: LaneId, was: LaneEntry, entry: LaneEntry): Promise<boolean> {
-  const found = await registry.get(lane);
-  if (found === null || found.string() !== JSON.stringify(was)) return false;
-  try {
-    await registry.update(lane, JSON.stringify(entry), found.revision);
-    return true;
-  } catch (error) {
-    if ((await find(registry, lane)) === JSON.stringify(was)) throw error;
-    return false;
+  for (let attempt = 1; ; attempt++) {
+    const found = await registry.get(lane);
+    if (found === null || found.string() !== JSON.stringify(was)) return false;
+    try {
+      await registry.update(lane, JSON.stringify(entry), found.revision);
+      return true;
+    } catch (error) {
+      // Servers of a cluster say so while somebody else's change is under way, of which nobody knows yet what it comes to.
+      const isUnderWay = hasApiCode(error, JetStreamApiCodes.StreamWrongLastSequenceUnknown) && attempt < attempts;
+      if (!isUnderWay && (await find(registry, lane)) === JSON.stringify(was)) throw error;
+      if (isUnderWay) await pause(retryMs);
+    }
   }
 }
+
+const attempts = 50;
+const retryMs = 100;
 
 /** Writes the entry of a lane, whatever stood there: the lane is in that epoch from now on. */
 export async function putLane(registry: KV, lane: LaneId, entry: LaneEntry): Promise<void> {

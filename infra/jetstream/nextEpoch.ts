@@ -1,6 +1,7 @@
 import { type AppendOutcome, type Lane, LogUnavailable, subjects } from "@connect-hub/domain/kernel";
 import type { Context, LaneId } from "@connect-hub/domain/values";
 import { JetStreamApiCodes, type JetStreamManager, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
+import { TimeoutError } from "@nats-io/nats-core";
 import { laneAppender } from "./appendToLane.ts";
 import type { NatsLink } from "./connectNats.ts";
 import { hasApiCode, LaneUnsound } from "./errors.ts";
@@ -30,6 +31,8 @@ export interface NextEpoch {
 }
 
 const answerMs = 10_000;
+const makeMs = 1_500;
+const makeAttempts = 7;
 
 /**
  * Makes the stream of a lane's next epoch where it is not there. `admin` may make streams, `writer` may append. Throws
@@ -38,12 +41,16 @@ const answerMs = 10_000;
 export async function openNextEpoch(admin: NatsLink, writer: NatsLink, options: NextEpochOptions): Promise<NextEpoch> {
   const manager = await managerOf(admin);
   const stream = subjects(options.prefix).logStream(options.lane, options.epoch);
+  const impatient = await managerOf(admin, makeMs);
   const info = await orUnavailable(async () => {
-    try {
-      return await manager.streams.info(stream);
-    } catch (error) {
-      if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
-      return manager.streams.add(laneStreamConfig(options));
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const there = await unlessMissing(() => impatient.streams.info(stream));
+        return there ?? (await impatient.streams.add(laneStreamConfig(options)));
+      } catch (error) {
+        // A cluster that several ask for one stream at once may leave one of them without an answer, and has it.
+        if (!(error instanceof TimeoutError) || attempt === makeAttempts) throw error;
+      }
     }
   });
   const differences = laneStreamDifferences(info, options);
@@ -153,15 +160,16 @@ export async function setReserve(admin: NatsLink, stream: string, maxBytes: numb
 /** Of a closed stream's reserve, beyond what is in it. */
 const spareBytes = 64 * 1024;
 
-function managerOf(link: NatsLink): Promise<JetStreamManager> {
-  return jetstreamManager(link.nc, { checkAPI: false, timeout: answerMs });
+function managerOf(link: NatsLink, timeout = answerMs): Promise<JetStreamManager> {
+  return jetstreamManager(link.nc, { checkAPI: false, timeout });
 }
 
-async function unlessMissing(work: () => Promise<unknown>): Promise<void> {
+async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     if (!hasApiCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
+    return undefined;
   }
 }
 

@@ -95,7 +95,8 @@ export function serviceState(link: NatsLink, prefix: string, name: string): Stor
           if (revision === 0) return await kv.create(keyOf(key), value);
           return await kv.put(keyOf(key), value, { previousSeq: revision });
         } catch (error) {
-          if (hasApiCode(error, JetStreamApiCodes.StreamWrongLastSequence)) return undefined;
+          const { StreamWrongLastSequence: wrong, StreamWrongLastSequenceUnknown: unknown } = JetStreamApiCodes;
+          if (hasApiCode(error, wrong) || hasApiCode(error, unknown)) return undefined;
           if (hasApiCode(error, storeFailed)) throw stateFull(name);
           throw error;
         }

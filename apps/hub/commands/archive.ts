@@ -1,5 +1,6 @@
 import type { LaneId } from "@connect-hub/domain/values";
 import { type PastState, pastOf } from "@connect-hub/jetstream";
+import { oneAtATime, openDataFolder } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import type { Command } from "commander";
 import { type ArchivedLane, archiveLanes } from "../archiveLanes.ts";
@@ -33,8 +34,11 @@ export function registerArchive(program: Command, context: CommandContext): void
       const connections = connectionsOfRunning(dataDir);
       const lanes = chosenLanes(lanesOf(connections.roomLanes), lane);
       assertNoRestore(dataDir);
-      if (lane !== undefined || options.all) await archive(connections, lanes, options);
-      else if (!(await show(connections, lanes, options))) context.exitWith(exitCodes.failed);
+      if (lane !== undefined || options.all) {
+        // Another one that is at it does the same.
+        const folder = openDataFolder(dataDir);
+        await oneAtATime(folder, "archive", () => archive(connections, lanes, options), 0);
+      } else if (!(await show(connections, lanes, options))) context.exitWith(exitCodes.failed);
     });
 }
 
