@@ -10,6 +10,9 @@ import { readFileSync } from "node:fs";
 
 class Refused extends Error {}
 
+/** What is printed came from whoever made the proof: nothing of it may look like this program's words, or move the cursor. */
+const shown = (line) => line.replace(/[^\x20-\x7e]/g, (each) => `\\u{${each.codePointAt(0).toString(16)}}`);
+
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
 const leafHash = (text) => sha256(Buffer.of(0), Buffer.from(text));
 const nodeHash = (left, right) => sha256(Buffer.of(1), left, right);
@@ -43,7 +46,18 @@ function rootBy(leaf, index, size, path) {
 function checkHead(head, expectedKey) {
   demand(typeof head === "object" && head !== null && head.v === 1, "it has no signed head of version 1");
   const { v, lane, epoch, n, hash, at, size, tree, peaks, key, sig } = head;
-  demand(isCount(n) && isCount(size) && isHash(tree), "its signed head is malformed");
+  const isText = (value, pattern) => typeof value === "string" && pattern.test(value);
+  demand(
+    isCount(n) &&
+      isCount(size) &&
+      [hash, tree].every(isHash) &&
+      isText(lane, /^(accounts|rooms|content)\.\d{1,4}$/) &&
+      isText(epoch, /^[0-9a-f]{32}$/) &&
+      isText(at, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/) &&
+      isText(key, /^[\w-]{43}$/) &&
+      isText(sig, /^[\w-]{86}$/),
+    "its signed head is malformed",
+  );
   demand(expectedKey === undefined || key === expectedKey, `it is signed with another key: ${key}, not ${expectedKey}`);
   const text = JSON.stringify({ v, lane, epoch, n, hash, at, size, tree, peaks, key });
   let holds = false;
@@ -112,15 +126,24 @@ function check(proof, key) {
   ];
 }
 
+const usage = "Usage: node checkProof.mjs PROOF.json [--key PUBLIC_KEY]";
 const [file, flag, key, ...more] = process.argv.slice(2);
+if (file === "--help") {
+  console.log(`${usage}\nThe key is what "hub events key" prints. Ends with 0: proven; 1: not; 2: not asked rightly.`);
+  process.exit();
+}
 if (file === undefined || (flag !== undefined && (flag !== "--key" || key === undefined)) || more.length > 0) {
-  console.error("Usage: node checkProof.mjs PROOF.json [--key PUBLIC_KEY]");
+  console.error(usage);
   process.exit(2);
 }
 try {
-  console.log(check(JSON.parse(readFileSync(file, "utf8")), key).join("\n"));
+  console.log(
+    check(JSON.parse(readFileSync(file, "utf8")), key)
+      .map(shown)
+      .join("\n"),
+  );
 } catch (error) {
   const why = error instanceof Refused ? error.message : `it can't be read: ${error.message}`;
-  console.error(`NOT PROVEN: ${why}.`);
+  console.error(shown(`NOT PROVEN: ${why}.`));
   process.exit(1);
 }

@@ -5,6 +5,7 @@ import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Connections, connectionsOfRunning } from "./box/connections.ts";
 import { lanesOf } from "./box/migrate.ts";
 import type { CommandContext } from "./cli.ts";
+import { lastingLane } from "./lastingLane.ts";
 
 const connectTimeoutMs = 5_000;
 /** Longer than servers of a cluster take to choose another leader. */
@@ -37,8 +38,7 @@ export async function withLanesOf<T>(
   const link = await connectAsOperator(connections);
   try {
     const { prefix, archiveDir } = connections;
-    const open = (id: LaneId) => patiently(() => openLane(link, { prefix, id, archiveDir }));
-    return await work(await Promise.all(lanesOf(connections.roomLanes).map(open)));
+    return await work(await Promise.all(lanesOf(connections.roomLanes).map(opener(link, { prefix, archiveDir }))));
   } finally {
     await link.close();
   }
@@ -55,11 +55,18 @@ export async function withLanes(
   const ids = chosenLanes(lanesOf(connections.roomLanes), only);
   const link = await connectAsOperator(connections);
   try {
-    const open = (id: LaneId) => patiently(() => openLane(link, { prefix, id, archiveDir }));
-    await work(await Promise.all(ids.map(open)), { link, prefix });
+    await work(await Promise.all(ids.map(opener(link, { prefix, archiveDir }))), { link, prefix });
   } finally {
     await link.close();
   }
+}
+
+/** Opens lanes, to be read through whatever is archived of them meanwhile. */
+function opener(link: NatsLink, log: Pick<Connections, "prefix" | "archiveDir">): (id: LaneId) => Promise<Lane> {
+  return async (id) => {
+    const open = () => patiently(() => openLane(link, { ...log, id }));
+    return lastingLane(await open(), open);
+  };
 }
 
 /** What `ask` gives; while the log can't be asked it is tried again. Throws as `ask` does, `LogUnavailable` after 15 s. */

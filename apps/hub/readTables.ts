@@ -13,6 +13,7 @@ import {
   contentCheckpoints,
   type Generations,
   type LaneCheckpoint,
+  type PresentLog,
   roomCheckpoints,
 } from "@connect-hub/projections";
 import { type Connections, connectionsOfRunning } from "./box/connections.ts";
@@ -62,7 +63,7 @@ export async function withTablesOf<T>(
   const log = presentLog(connections);
   const tables = contexts.map((name) => {
     const { model, pool, read } = parts[name];
-    const generations = pgGenerations(pool, model, log.has);
+    const generations = pgGenerations(pool, model, log);
     return { name, model, pool, checkpoints: () => orUnavailable(read), generations };
   });
   try {
@@ -73,15 +74,17 @@ export async function withTablesOf<T>(
   }
 }
 
-/** Says whether a checkpoint is of the log as it is at that moment; connects only when it is asked. */
-function presentLog(connections: Connections) {
+/** The log as it is when it is asked; connects only then. */
+function presentLog(connections: Connections): PresentLog & { close(): Promise<void> } {
   let link: Promise<NatsLink> | undefined;
+  const open = async (id: LaneId) => {
+    link ??= connectAsOperator(connections);
+    const { prefix, archiveDir } = connections;
+    return openLane(await link, { prefix, id, archiveDir });
+  };
   return {
-    async has(checkpoint: LaneCheckpoint): Promise<boolean> {
-      link ??= connectAsOperator(connections);
-      const { prefix, archiveDir } = connections;
-      return isOfLane(await openLane(await link, { prefix, id: checkpoint.lane, archiveDir }), checkpoint);
-    },
+    has: async (checkpoint) => isOfLane(await open(checkpoint.lane), checkpoint),
+    head: async (lane) => (await open(lane)).lastNumber(),
     async close(): Promise<void> {
       const opened = await link?.catch(() => undefined);
       await opened?.close();

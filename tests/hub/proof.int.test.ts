@@ -180,6 +180,13 @@ test("a part of a room is proven to somebody who has only the proof and the key"
     head: signHead(proof.head, new MerkleTree(proof.head.size, [...proof.head.peaks]), stranger),
   };
   expect(check(resigned, "--key", publicKey)).toMatchObject({ status: 1 });
+  // What it prints is not the forger's to write.
+  const at = `${proof.head.at}\n\u001b[8m`;
+  const talking = {
+    ...proof,
+    head: signHead({ ...proof.head, at }, new MerkleTree(proof.head.size, [...proof.head.peaks]), stranger),
+  };
+  expect(check(talking)).toMatchObject({ status: 1, said: expect.stringContaining("its signed head is malformed") });
   // Without a key it can only be said whose word it is.
   expect(check(resigned).said).toContain(`By the key ${stranger.publicKey}: compare it`);
 });
@@ -245,9 +252,14 @@ test("the digest of any position is what the tables held there", async () => {
   const now = JSON.parse((await hub("digest", "--json")).said);
   const vector = now.positions.map(({ lane, n }: { lane: string; n: number }) => `${lane}:${n}`).join(",");
   expect(JSON.parse((await hub("digest", "--at", vector, "--json")).said)).toEqual(now);
-  const day = 24 * 60 * 60_000;
-  const tomorrow = new Date(Date.now() + day).toISOString();
-  expect(JSON.parse((await hub("digest", "--at", tomorrow, "--json")).said).digest).toBe(now.digest);
+  const instant = new Date().toISOString();
+  expect(JSON.parse((await hub("digest", "--at", instant, "--json")).said).digest).toBe(now.digest);
+  const tomorrow = new Date(Date.now() + 24 * 60 * 60_000).toISOString();
+  for (const command of [["digest"], ["room", "show", room]]) {
+    const { code, said, complaints } = await hub(...command, "--at", tomorrow);
+    expect({ code, said }).toEqual({ code: exitCodes.badSettingOrUsage, said: "" });
+    expect(complaints).toContain(`${tomorrow} has yet to come`);
+  }
   const before = JSON.parse((await hub("digest", "--at", "2020-01-01", "--json")).said);
   expect(before.tables.every(({ rows }: { rows: number }) => rows === 0)).toBe(true);
   expect(JSON.parse((await hub("digest", "--at", "rooms.0:0,accounts.0:0", "--json")).said).digest).toBe(before.digest);
@@ -280,6 +292,9 @@ test("members look back over HTTP, each from where they came in, and see no text
     { ...message, s: 4, text: "three" },
   ]);
   expect((await asOf(`at=${String(then.at)}`)).ok).toEqual(then);
+  for (const wrong of ["2026-02-31", "2026-11-24 (x)", "2026-11-24T04:34"])
+    expect((await asOf(`at=${encodeURIComponent(wrong)}`)).err?.name).toBe("BadInput");
+  expect((await asOf("at=2099-01-01")).err?.name).toBe("NotYet");
   const instant = new Date().toISOString();
   // The log's clock, as the edge knows it, may be a moment behind the one here: `NotYet` until it is there.
   const now = await vi.waitFor(async () => {

@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import type { Lane } from "@connect-hub/domain/kernel";
 import { contextOf, type LaneId } from "@connect-hub/domain/values";
 import { laneSize, type NatsLink, openLane } from "@connect-hub/jetstream";
@@ -11,6 +11,7 @@ import type { ReadTables } from "../readTables.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import { dayMs, type LaneGrowth, laneGrowth } from "./laneGrowth.ts";
 
+const tooYoung = "less than an hour old, too young to tell";
 const warnDays = 30;
 const failDays = 3;
 
@@ -38,10 +39,15 @@ export function examineGrowth(options: GrowthOptions): Promise<readonly Finding[
       for (const one of tables) {
         const grown = await tableGrowth(one, lanes);
         perDay.postgres += grown.bytesPerDay;
-        const says = `about ${inBytes(Math.round(grown.bytesPerDay))} a day, ${inBytes(grown.bytes)} now`;
+        const now = `${inBytes(grown.bytes)} now`;
+        if (lanes.size === 0) {
+          found.push(ok(`growth of the tables of ${one.name}`, `${now}; ${tooYoung}`));
+          continue;
+        }
+        const says = `about ${inBytes(Math.round(grown.bytesPerDay))} a day, ${now}`;
         found.push(ok(`growth of the tables of ${one.name}`, says));
       }
-      return [...found, ...diskFinding(readBoxState(dataDir), perDay, nowMs)];
+      return [...found, ...diskFinding(readBoxState(dataDir), lanes.size === 0 ? undefined : perDay, nowMs)];
     } finally {
       await link.close();
     }
@@ -68,7 +74,7 @@ async function examineLane(
   const growth = await laneGrowth(lane, nowMs);
   const { bytes, maxBytes } = await laneSize(link, prefix, id);
   const now = `${inBytes(bytes)} of ${inBytes(maxBytes)} reserved`;
-  if (growth === undefined) return ok(check, `${now}; less than an hour old, too young to tell`);
+  if (growth === undefined) return ok(check, `${now}; ${tooYoung}`);
   grown.set(id, growth);
   const rate = `about ${inBytes(Math.round(growth.bytesPerDay))} a day (${growth.commits} commits)`;
   return fullness(
@@ -98,20 +104,21 @@ const sizeOfSchema = `select sum(pg_total_relation_size(c.oid))::text as bytes f
 /** One for each disk that servers of this box are on; servers by URL have disks of their own. */
 function diskFinding(
   state: BoxState | undefined,
-  perDay: Readonly<Record<"nats" | "postgres", number>>,
+  perDay: Readonly<Record<"nats" | "postgres", number>> | undefined,
   nowMs: number,
 ): Finding[] {
-  const disks = new Map<string, { free: number; perDay: number }>();
+  const disks = new Map<number, { free: number; perDay: number }>();
   for (const kind of ["nats", "postgres"] as const) {
     const folder = state?.servers.find((one) => one.kind === kind)?.dataFolder;
     if (folder === undefined || folder === null) continue;
-    const { bavail, bsize, blocks } = statfsSync(folder);
-    const free = bavail * bsize;
-    // What two folders say alike is one disk's.
-    const disk = disks.get(`${blocks}`) ?? { free, perDay: 0 };
-    disk.perDay += perDay[kind];
-    disks.set(`${blocks}`, disk);
+    const { bavail, bsize } = statfsSync(folder);
+    const { dev } = statSync(folder);
+    const disk = disks.get(dev) ?? { free: bavail * bsize, perDay: 0 };
+    disk.perDay += perDay?.[kind] ?? 0;
+    disks.set(dev, disk);
   }
+  if (perDay === undefined)
+    return [...disks.values()].map(({ free }) => ok("growth on the disk", `${inBytes(free)} free; ${tooYoung}`));
   return [...disks.values()].map(({ free, perDay: bytes }) =>
     fullness(
       {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
+import { typed } from "../typed.ts";
 import { untilSignal } from "../untilSignal.ts";
 import { assertNamed } from "./assertNamed.ts";
 import { type FilterOptions, filterOf, withFilterOptions } from "./filterOptions.ts";
@@ -23,8 +24,9 @@ export function registerExport(events: Command, context: CommandContext): void {
     .option("--lane <lane>", "only this lane, for example rooms.0");
   withFilterOptions(exporting)
     .option("--json", "for programs")
-    .action((file: string, options: ExportOptions) =>
+    .action((path: string, options: ExportOptions) =>
       withLanes(context, options.lane, async (lanes) => {
+        const file = typed(path);
         const { signal, release } = untilSignal();
         const written = await exportTo(file, lanes, options, signal).finally(release);
         console.log(

@@ -3,7 +3,7 @@ import { decodeCommit, HeadSigner, type SignedHead, signingKeyOf } from "@connec
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, memoryLane, memoryVault, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
 import { expect, test } from "vitest";
-import { verifyLane } from "./verifyLane.ts";
+import { unlessRestored, verifyLane } from "./verifyLane.ts";
 
 const key = signingKeyOf(generateKeyPairSync("ed25519").privateKey);
 const { signal } = new AbortController();
@@ -65,10 +65,13 @@ test("what a restore took away is counted and no fault, and heads of before it h
   const head = await headOf(lane);
   const before = await verifyLane(lane, { signal, heads: [head] });
   expect(before).toMatchObject({ heads: { checked: 1, restoredOver: 0, last: { n: 9 } } });
+  expect(unlessRestored(before)).toBe(before);
   const [epoch] = epochs;
   const taken = [6, 40].map((n): SignedHead => ({ ...head, n, epoch }));
   const verdict = await verifyLane(lane, { signal, heads: taken });
   expect([verdict.fault, verdict.heads]).toEqual([undefined, { checked: 0, restoredOver: 2 }]);
+  // Who restored the box has to say so: a log of which the end was cut off looks the same.
+  expect(unlessRestored(verdict).fault).toEqual({ n: verdict.commits, what: expect.stringContaining("--restored") });
   const [, , other] = epochs;
   const strange = { ...head, epoch: other };
   expect((await verifyLane(lane, { signal, heads: [strange] })).fault?.what).toContain("in which this log never was");

@@ -49,7 +49,7 @@ export function publicKeyOf(context: CommandContext): string {
 export async function readHeadsFile(path: string): Promise<readonly SignedHead[]> {
   const refuse = (what: string, cause?: unknown) =>
     new BadSetting(
-      `The heads in ${path} can't be used: ${what}. Make such a file by: npm run hub -- events heads --json`,
+      `The heads in ${path} can't be used: ${what}. Make such a file by: npm run --silent hub -- events heads --json > FILE`,
       { cause },
     );
   let parsed: unknown;

@@ -73,30 +73,32 @@ export async function placesOfRoom(
   return places;
 }
 
-/** The proof for these places, all of one lane, by the first head that was signed after the last of them. Throws `NotProvable`. */
+/** The proof for these places, at least one, all of one lane and in its order, by the first head that was signed after the last of them. Throws `NotProvable`. */
 export async function prove(
   lane: Lane,
   places: readonly EventPlace[],
   heads: readonly SignedHead[],
   signal: AbortSignal,
 ): Promise<Pick<Proof, "head" | "events">> {
-  const numbers = places.map(({ n }) => n);
+  const [first = 0, last = 0] = [places[0]?.n, places.at(-1)?.n];
+  const byCommit = new Map<number, EventPlace[]>();
+  for (const place of places) byCommit.set(place.n, [...(byCommit.get(place.n) ?? []), place]);
   const own = heads.filter(({ epoch }) => epoch === lane.epoch).sort((a, b) => a.n - b.n);
-  const head = own.find(({ n }) => n >= Math.max(...numbers));
+  const head = own.find(({ n }) => n >= last);
   if (head === undefined) {
     const upTo = own.at(-1);
     const signed =
       upTo === undefined ? "nothing of it is signed yet" : `it is signed up to commit ${upTo.n}, at ${upTo.at}`;
     throw new NotProvable(
-      `Commit ${Math.max(...numbers)} of ${lane.id} is not signed: ${signed}. Heads are signed once a minute while commands runs; try again then.`,
+      `Commit ${last} of ${lane.id} is not signed: ${signed}. Heads are signed once a minute while commands runs; try again then.`,
     );
   }
-  const base = own.findLast(({ n }) => n < Math.min(...numbers));
+  const base = own.findLast(({ n }) => n < first);
   const tree = new MerkleTree(base?.size, base?.peaks);
   const events: ProvenEvent[] = [];
   for await (const { bytes } of commitsBetween(lane, { from: (base?.n ?? 0) + 1, to: head.n }, signal)) {
     const commit = decodeCommit(bytes);
-    const wanted = places.filter(({ n }) => n === commit.n);
+    const wanted = byCommit.get(commit.n) ?? [];
     for (const [entry, { root }] of commit.entries.entries()) {
       const here = wanted.filter((place) => place.entry === entry);
       const way = { leaf: tree.size, entryPath: [] };

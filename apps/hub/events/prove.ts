@@ -19,6 +19,9 @@ interface ProveOptions {
   readonly json?: true;
 }
 
+/** A proof is made, and checked, in memory. */
+const maxEvents = 10_000;
+
 /** `hub events prove`: a document that shows somebody, who has neither the log nor the server, that something is on it. */
 export function registerProve(events: Command, context: CommandContext): void {
   events
@@ -29,7 +32,7 @@ export function registerProve(events: Command, context: CommandContext): void {
     .option("--event <place>", "LANE:COMMIT:ENTRY:EVENT, for example rooms.0:42:0:0, as events tail --json shows it")
     .option("--room <id>", "all events of this room …", anId)
     .option("--from <s>", "… from this number", eventNumber)
-    .option("--to <s>", "… to this one", eventNumber)
+    .option("--to <s>", `… to this one, ${maxEvents} at most`, eventNumber)
     .option("--reveal", "with what is sealed opened beside it; that is not proven")
     .option("--json", "the same: a proof is always JSON")
     .action((options: ProveOptions) =>
@@ -50,6 +53,16 @@ export function registerProve(events: Command, context: CommandContext): void {
     );
 }
 
+/** Throws `BadSetting` unless these are some numbers of events, and not too many. */
+export function assertRange(from: number, to: number): void {
+  if (from > to) throw new BadSetting(`--from ${from} is after --to ${to}.`);
+  const count = to - from + 1;
+  if (count > maxEvents)
+    throw new BadSetting(
+      `Those are ${count} events; one proof is of ${maxEvents} at most. Make several, one after another.`,
+    );
+}
+
 async function placesOf(
   { event, room, from, to }: ProveOptions,
   lanes: readonly Lane[],
@@ -65,7 +78,7 @@ async function placesOf(
   }
   if (event !== undefined || room === undefined || from === undefined || to === undefined)
     throw new BadSetting("Say what to prove: --event LANE:COMMIT:ENTRY:EVENT, or --room ID --from S --to S.");
-  if (from > to) throw new BadSetting(`--from ${from} is after --to ${to}.`);
+  assertRange(from, to);
   const roomLanes = lanes.filter(({ id }) => id.startsWith("rooms."));
   const lane = roomLanes.find(({ id }) => id === laneOf("rooms", room, roomLanes.length));
   if (lane === undefined) throw new Error("every room has a lane");

@@ -1,17 +1,19 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../cli.ts";
 import { exitCodes } from "../exitCodes.ts";
 import { signedHeadsOf, withLanes } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
 import { textTable } from "../table.ts";
+import { typed } from "../typed.ts";
 import { untilSignal } from "../untilSignal.ts";
 import { assertSignedBy, publicKeyOf, readHeadsFile } from "./heads.ts";
-import { type LaneVerdict, verifyLane } from "./verifyLane.ts";
+import { type LaneVerdict, unlessRestored, verifyLane } from "./verifyLane.ts";
 
 interface VerifyCommandOptions {
   readonly lane?: string;
   readonly heads?: string;
   readonly key?: readonly string[];
+  readonly restored?: true;
   readonly json?: true;
 }
 
@@ -22,16 +24,18 @@ export function registerVerify(events: Command, context: CommandContext): void {
     .description("read the whole log and check its chain of hashes, the roots of all entries, and every signed head")
     .option("--lane <lane>", "only this lane")
     .option("--heads <file>", "also the heads in this file, which were printed earlier by: events heads --json")
-    .option("--key <keys...>", "public keys that were this box's before")
+    .option("--key <keys...>", "public keys that were this box's before", publicKeys)
+    .option("--restored", "the box was restored from a backup: that the log ends before some heads then is no fault")
     .option("--json", "for programs")
     .action((options: VerifyCommandOptions) => verify(context, options));
 }
 
-function verify(context: CommandContext, { lane: only, heads: file, key: keys = [], json }: VerifyCommandOptions) {
+function verify(context: CommandContext, options: VerifyCommandOptions) {
+  const { lane: only, heads: file, key: keys = [], restored, json } = options;
   return withLanes(context, only, async (lanes, log) => {
     const ids = lanes.map(({ id }) => id);
     const kept = await signedHeadsOf(log, ids);
-    const given = file === undefined ? [] : await readHeadsFile(file);
+    const given = file === undefined ? [] : await readHeadsFile(typed(file));
     const ofLanes = only === undefined ? given : given.filter(({ lane }) => lane === only);
     const heads = [...kept, ...ofLanes];
     if (heads.length > 0) assertSignedBy(heads, [publicKeyOf(context), ...keys], lanes);
@@ -41,7 +45,8 @@ function verify(context: CommandContext, { lane: only, heads: file, key: keys = 
     try {
       for (const one of lanes) {
         const own = heads.filter(({ lane }) => lane === one.id);
-        verdicts.push(await verifyLane(one, { signal, heads: own, onProgress: bar.show }));
+        const verdict = await verifyLane(one, { signal, heads: own, onProgress: bar.show });
+        verdicts.push(restored === true ? verdict : unlessRestored(verdict));
       }
     } finally {
       bar.end();
@@ -50,6 +55,13 @@ function verify(context: CommandContext, { lane: only, heads: file, key: keys = 
     console.log(json === true ? JSON.stringify(verdicts, undefined, 2) : verdictTable(verdicts));
     if (verdicts.some(({ fault }) => fault !== undefined)) context.exitWith(exitCodes.failed);
   });
+}
+
+/** Public keys on the command line, one at a time. */
+function publicKeys(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[\w-]{43}$/.test(text))
+    throw new InvalidArgumentError("a public key is 43 of A-Z, a-z, 0-9, - and _, as events key prints it.");
+  return [...before, text];
 }
 
 function verdictTable(verdicts: readonly LaneVerdict[]): string {

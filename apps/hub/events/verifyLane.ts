@@ -31,10 +31,12 @@ export interface VerifyOptions {
  */
 export async function verifyLane(lane: Lane, { signal, heads = [], onProgress }: VerifyOptions): Promise<LaneVerdict> {
   const last = await lane.lastNumber();
+  // An archive may have it go on in another one meanwhile.
+  const { epoch: present } = lane;
   const chain = new CommitChain(lane.id);
   const check = new HeadCheck(heads);
   const verdict = (fault?: LogFault): LaneVerdict => {
-    return { lane: lane.id, epoch: lane.epoch, ...chain.sums, heads: check.sums, ...(fault && { fault }) };
+    return { lane: lane.id, epoch: present, ...chain.sums, heads: check.sums, ...(fault && { fault }) };
   };
   if (last === 0) return verdict(check.end());
   for await (const batch of lane.read(1, signal)) {
@@ -44,11 +46,19 @@ export async function verifyLane(lane: Lane, { signal, heads = [], onProgress }:
       if (fault !== undefined) return verdict(fault);
       if (n < last) continue;
       const epoch = chain.last?.epoch;
-      if (epoch === lane.epoch) return verdict(check.end());
-      return verdict({ n, what: `it is of epoch ${epoch}, but the lane is in ${lane.epoch}` });
+      if (epoch === present) return verdict(check.end());
+      return verdict({ n, what: `it is of epoch ${epoch}, but the lane is in ${present}` });
     }
     onProgress?.(chain.sums.commits, last);
   }
   signal.throwIfAborted();
   return verdict();
+}
+
+/** A log that goes on before what was signed of it was restored, or cut off by somebody who wants it to look so: only people know which. */
+export function unlessRestored(verdict: LaneVerdict): LaneVerdict {
+  const { fault, heads, commits } = verdict;
+  if (fault !== undefined || heads.restoredOver === 0) return verdict;
+  const what = `${heads.restoredOver} heads are of commits that are gone, as after a restore. If this box was restored from a backup, say so by: --restored`;
+  return { ...verdict, fault: { n: commits, what } };
 }
