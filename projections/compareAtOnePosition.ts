@@ -49,7 +49,7 @@ export async function compareAtOnePosition(
       await generations.bound(building.number, null);
       if (signal.aborted) return "interrupted";
       throw new GenerationRefused(
-        `No projector goes on with generation ${building.number} of the ${model.context}. See: hub projections lag`,
+        `No projector goes on with generation ${building.number} of the ${model.context}. See: npm run hub -- projections lag`,
       );
     }
     const after = await generations.snapshot(building.number);

@@ -49,6 +49,14 @@ export interface Generations {
   clean(): Promise<void>;
 }
 
+/** The log as it is now, as far as it matters for tables that are to be served. Throws `LogUnavailable`. */
+export interface PresentLog {
+  /** Whether a checkpoint is of it. */
+  has(checkpoint: LaneCheckpoint): Promise<boolean>;
+  /** The number of a lane's last commit. */
+  head(lane: LaneId): Promise<number>;
+}
+
 /** What was asked for can't be done with this generation; the message says why, and what to do. */
 export class GenerationRefused extends Error {
   readonly code = "GenerationRefused";

@@ -6,7 +6,8 @@ export class ProjectionHalted extends Error {
   readonly retryable = false;
 }
 
-const rebuild = "Make sure that this is the right log; then rebuild the tables from it: hub projections rebuild";
+const rebuild =
+  "Make sure that this is the right log; then rebuild the tables from it: npm run hub -- projections rebuild";
 
 /** What each halt says. */
 export const haltReasons = {
@@ -19,7 +20,7 @@ export const haltReasons = {
   otherHash: (lane: Lane, { n, hash }: Checkpoint, found: string) =>
     `Commit ${n} of ${lane.id} has the hash ${found.slice(0, 16)}…, but the one in the tables had ${hash.slice(0, 16)}…: the log was restored, re-created or changed. ${rebuild}`,
   otherVersion: (lane: Lane, { n }: Checkpoint) =>
-    `The tables of ${lane.id} were filled, up to commit ${n}, by another version of the code. Rebuild them with this one: hub projections rebuild`,
+    `The tables of ${lane.id} were filled, up to commit ${n}, by another version of the code. Rebuild them with this one: npm run hub -- projections rebuild`,
   wrongPlace: (lane: Lane, expected: number, found: string) =>
     `The log has ${found} where commit ${expected} of ${lane.id} must be: it is damaged. Bring it back from a backup`,
   brokenChain: (lane: Lane, n: number) =>

@@ -34,7 +34,7 @@ export interface Rebuilt {
 }
 
 const lookEveryMs = 100;
-/** Tables that are no further behind the log than this are near its head: they come level when they are swapped. */
+/** Tables that are no further behind the log than this are near its head: what it has then they are to have. */
 const nearCommits = 200;
 
 /**
@@ -85,6 +85,7 @@ async function fill(
   { generations, lanes, signal, onProgress }: RebuildOptions,
   building: number,
 ): Promise<"filled" | Unfilled> {
+  let wanted: readonly number[] | undefined;
   for (;;) {
     const found = byLane(await generations.checkpoints(building));
     const stands = await Promise.all(
@@ -97,7 +98,8 @@ async function fill(
     onProgress?.(done, total);
     const halted = [...found.values()].find((one) => one.halted !== null);
     if (halted !== undefined) return { outcome: "halted", halted: `${halted.lane}: ${halted.halted}` };
-    if (stands.every(({ head, n }) => head - n <= nearCommits)) return "filled";
+    if (stands.every(({ head, n }) => head - n <= nearCommits)) wanted ??= stands.map(({ head }) => head);
+    if (wanted !== undefined && stands.every(({ n }, at) => n >= (wanted?.[at] ?? 0))) return "filled";
     if (signal.aborted) return { outcome: "interrupted", halted: null };
     await pause(lookEveryMs, signal);
   }

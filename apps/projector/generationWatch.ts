@@ -57,7 +57,7 @@ export async function watchGenerations({ model, generations, start, log }: Watch
     const what = { context: model.context, generation: number, state, theirs, ours: factsVersion };
     log.warn(
       what,
-      "these tables are of another version of the code: left alone; make new ones by: hub projections rebuild",
+      "these tables are of another version of the code: left alone; make new ones by: npm run hub -- projections rebuild",
     );
   }
 

@@ -55,7 +55,10 @@ export async function startProjectors(config: ProjectorConfig, models = ownModel
   try {
     const vault = await openVault({ db: pools.vault, rootFile: config.HUB_VAULT_ROOT });
     const lanes = await listLanes(link, config.HUB_PREFIX);
-    if (lanes.length === 0) throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+    if (lanes.length === 0)
+      throw new Error(
+        "there are no lanes yet: start a box once with these settings, which makes them: npm run hub -- up",
+      );
     const { over, end } = untilOver();
     const parts = {
       name,
@@ -178,7 +181,7 @@ function newsTeller(log: Logger): (news: ProjectorNews) => void {
     if (news.kind === "halted") {
       log.error({ err: news.error }, `HALTED: ${news.reason}`);
     } else if (news.kind === "parked") {
-      const advice = "others go on; see `hub projections parked`";
+      const advice = "others go on; see: npm run hub -- projections parked";
       for (const mark of news.marks) log.error(mark, `PARKED: ${mark.kind} ${mark.id}: ${mark.reason}; ${advice}`);
     } else if (news.kind === "trouble") {
       const text = String(news.error);

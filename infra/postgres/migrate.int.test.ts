@@ -61,7 +61,7 @@ test("tables that are filled are not vacuumed for what was inserted, those that 
   };
   const generations = pgGenerations(pool, accountModel);
   const { number } = await generations.make("another version");
-  const off = ["autovacuum_vacuum_insert_threshold=-1"];
+  const off = ["autovacuum_vacuum_insert_threshold=-1", "autovacuum_analyze_threshold=2147483647"];
   expect(await settingsOf(number)).toEqual([off, off]);
   await generations.swap(number, { evenIfBehind: true });
   expect(await settingsOf(number)).toEqual([null, null]);
@@ -75,7 +75,10 @@ test("tables behind the served ones are not served, though an archive or a resto
   const beforeRestore = "3".repeat(32);
   // Commits up to 300 are of the epoch that was closed.
   const lane = { epoch: present, past: [{ epoch: archived, last: 300 }] };
-  const generations = pgGenerations(pool, accountModel, async (checkpoint) => isOfLane(lane, checkpoint));
+  const generations = pgGenerations(pool, accountModel, {
+    has: async (checkpoint) => isOfLane(lane, checkpoint),
+    head: async () => 0,
+  });
   const kept = (await generations.list()).find(({ state }) => state === "kept")?.number ?? 0;
   await generations.giveUp(kept);
   const coming = (await generations.make("v")).number;

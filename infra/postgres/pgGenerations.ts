@@ -6,11 +6,12 @@ import {
   generationSchema,
   generationTables,
   type LaneCheckpoint,
+  type PresentLog,
 } from "@connect-hub/projections";
+import { vacuumInserts } from "./autovacuum.ts";
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { cleanGenerations } from "./cleanGenerations.ts";
 import { orUnavailable, sqlStateOf } from "./errors.ts";
-import { vacuumInserts } from "./insertVacuum.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { openSnapshot } from "./openSnapshot.ts";
 import { swapGenerations } from "./swapGenerations.ts";
@@ -20,13 +21,13 @@ const uniqueViolation = "23505";
 const columns = `number, state, facts_version as "factsVersion", made_at as "madeAt", swapped_at as "swappedAt"`;
 
 /**
- * The generations of the read tables of one context in Postgres. A snapshot holds a connection of `pool` of its own. `isOfLog`: whether
- * a checkpoint is of the log as it is now; who does not know takes every one for it, and a swap rather refuses.
+ * The generations of the read tables of one context in Postgres. A snapshot holds a connection of `pool` of its own. Who does not know the log
+ * takes every checkpoint for one of it, and what the tables have for all that there is.
  */
 export function pgGenerations(
   pool: PostgresPool,
   model: ContextModel,
-  isOfLog: (checkpoint: LaneCheckpoint) => Promise<boolean> = async () => true,
+  log: PresentLog = { has: async () => true, head: async () => 0 },
 ): Generations {
   const schema = schemaOf[model.context];
   const generations = `${schema}.generations`;
@@ -73,7 +74,7 @@ export function pgGenerations(
 
     snapshot: (generation) => openSnapshot(pool, model, generation),
 
-    swap: (to, { evenIfBehind = false } = {}) => swapGenerations(pool, { schema, to, evenIfBehind, isOfLog }),
+    swap: (to, { evenIfBehind = false } = {}) => swapGenerations(pool, { schema, to, evenIfBehind, log }),
 
     async giveUp(generation) {
       const text = `delete from ${generations} where number = $1 and state <> 'served' returning number`;

@@ -1,16 +1,18 @@
 import { pause, type Schema } from "@connect-hub/domain/kernel";
+import type { LaneId } from "@connect-hub/domain/values";
 import {
   type CatalogColumn,
   catalogQuery,
   GenerationRefused,
   generationSchema,
   type LaneCheckpoint,
+  type PresentLog,
   servedViews,
 } from "@connect-hub/projections";
 import type { PoolClient } from "pg";
+import { vacuumInserts } from "./autovacuum.ts";
 import { checkpointColumns } from "./checkpointColumns.ts";
 import { orUnavailable, sqlStateOf } from "./errors.ts";
-import { vacuumInserts } from "./insertVacuum.ts";
 import type { PostgresPool } from "./openPool.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -29,8 +31,7 @@ interface SwapOptions {
   /** The generation that is to be served. */
   readonly to: number;
   readonly evenIfBehind: boolean;
-  /** Whether a checkpoint is of the log as it is now. */
-  isOfLog(checkpoint: LaneCheckpoint): Promise<boolean>;
+  readonly log: PresentLog;
 }
 
 /**
@@ -76,12 +77,12 @@ async function swap(client: PoolClient, options: SwapOptions): Promise<void> {
   );
 }
 
-async function assertFit(client: PoolClient, from: number, { schema, to, isOfLog }: SwapOptions): Promise<void> {
+async function assertFit(client: PoolClient, from: number, { schema, to, log }: SwapOptions): Promise<void> {
   const checkpoints = async (generation: number, lock = ""): Promise<LaneCheckpoint[]> => {
     const from = `${generationSchema(schema, generation)}.checkpoints`;
     return (await client.query<LaneCheckpoint>(`select ${checkpointColumns} from ${from} order by lane ${lock}`)).rows;
   };
-  const marks = await marksOf(await checkpoints(from, "for update"), await checkpoints(to), isOfLog);
+  const marks = await marksOf(await checkpoints(from, "for update"), await checkpoints(to), log);
   const giveUpAt = Date.now() + levelMs;
   while (behind(marks, await checkpoints(to)).some(({ isPaused }) => !isPaused) && Date.now() < giveUpAt) {
     await pause(levelPollMs);
@@ -94,7 +95,7 @@ async function assertFit(client: PoolClient, from: number, { schema, to, isOfLog
   const [late] = behind(marks, coming);
   if (late !== undefined) {
     throw new GenerationRefused(
-      `Generation ${to} can't be served yet: ${late.lane} is at commit ${late.n} there, and at ${late.served} in generation ${from}. Is it paused? See: hub projections progress`,
+      `Generation ${to} can't be served yet: ${late.lane} is at commit ${late.n} there, and at ${late.needed} ${late.isServed ? `in generation ${from}` : "on the log"}. Is it paused? See: npm run hub -- projections progress`,
     );
   }
   const { rows } = await client.query<{ n: number }>(
@@ -103,37 +104,48 @@ async function assertFit(client: PoolClient, from: number, { schema, to, isOfLog
   const parked = rows[0]?.n ?? 0;
   if (parked > 0) {
     throw new GenerationRefused(
-      `Generation ${to} can't be served: ${parked} subject(s) are parked in it. See: hub projections parked`,
+      `Generation ${to} can't be served: ${parked} subject(s) are parked in it. See: npm run hub -- projections parked`,
     );
   }
 }
 
+/** What the coming tables must have of a lane: what the served ones have, or the log itself. */
+interface Mark {
+  readonly lane: LaneId;
+  readonly n: number;
+  readonly isServed: boolean;
+}
+
 /**
- * What the coming tables must have: tables that have halted, or are of another log, set no mark. Two epochs may be one log (an archive
- * closed the first) or two (a restore): that is looked up, as only the log knows it.
+ * Tables that have halted, or are of another log, say nothing of what there is: then the log does. Two epochs may be one log (an archive closed the
+ * first) or two (a restore): that is looked up, as only the log knows it.
  */
 async function marksOf(
   served: readonly LaneCheckpoint[],
   coming: readonly LaneCheckpoint[],
-  isOfLog: SwapOptions["isOfLog"],
-): Promise<readonly LaneCheckpoint[]> {
+  log: PresentLog,
+): Promise<readonly Mark[]> {
   const isMark = async (one: LaneCheckpoint): Promise<boolean> => {
     if (one.halted !== null) return false;
     const other = coming.find(({ lane }) => lane === one.lane);
-    return (other !== undefined && other.n > 0 && other.epoch === one.epoch) || isOfLog(one);
+    return (other !== undefined && other.n > 0 && other.epoch === one.epoch) || log.has(one);
   };
-  const areMarks = await Promise.all(served.map(isMark));
-  return served.filter((_, at) => areMarks[at]);
+  return Promise.all(
+    served.map(async (one) => {
+      const isServed = await isMark(one);
+      return { lane: one.lane, n: isServed ? one.n : await log.head(one.lane), isServed };
+    }),
+  );
 }
 
 /** The lanes of which the coming tables have less. */
 function behind(
-  marks: readonly LaneCheckpoint[],
+  marks: readonly Mark[],
   coming: readonly LaneCheckpoint[],
-): { readonly lane: string; readonly n: number; readonly served: number; readonly isPaused: boolean }[] {
-  return marks.flatMap(({ lane, n }) => {
+): (Mark & { readonly needed: number; readonly isPaused: boolean })[] {
+  return marks.flatMap(({ lane, n, isServed }) => {
     const other = coming.find((one) => one.lane === lane);
     const isPaused = other?.stopAt != null && other.stopAt < n;
-    return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, served: n, isPaused }] : [];
+    return (other?.n ?? 0) < n ? [{ lane, n: other?.n ?? 0, needed: n, isServed, isPaused }] : [];
   });
 }

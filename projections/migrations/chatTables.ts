@@ -46,7 +46,6 @@ export function chatTables(into: string): string[] {
       type text,
       status text
     )`,
-    `create index messages_of_room on ${into}.messages (room_id, s)`,
     `create table ${into}.room_events (
       room_id text collate "C",
       s bigint,

@@ -56,7 +56,7 @@ async function hub(args: readonly string[]): Promise<Printed> {
   const out = vi.spyOn(process.stdout, "write").mockImplementation((text) => stdout.push(String(text)) > 0);
   const err = vi.spyOn(process.stderr, "write").mockImplementation((text) => stderr.push(String(text)) > 0);
   try {
-    const code = await runCli(["--data", names.BOX ?? "", ...args], process.env);
+    const code = await runCli(args, { ...process.env, HUB_DATA: names.BOX });
     return { code, stdout: stdout.join(""), stderr: stderr.join("") };
   } finally {
     for (const spy of [log, out, err]) spy.mockRestore();

@@ -74,7 +74,7 @@ async function run(...args: string[]) {
   const complaints: string[] = [];
   vi.spyOn(console, "log").mockImplementation((text: string) => void lines.push(text));
   vi.spyOn(process.stderr, "write").mockImplementation((text) => complaints.push(String(text)) > 0);
-  const code = await runCli(["--data", dataDir, ...args], {});
+  const code = await runCli(args, { HUB_DATA: dataDir });
   vi.restoreAllMocks();
   return { code, said: lines.join("\n"), complaints: complaints.join("") };
 }
@@ -104,7 +104,7 @@ test("an operator sees what is parked and why, tries it again, and is told what 
   expect(doctor).toContain("1 can't be read, the first is room red since commit 3");
   const unknown = await hub("retry", "green");
   expect(unknown.code).toBe(exitCodes.failed);
-  expect(unknown.complaints).toContain('Nothing with the id "green" is parked. See: hub projections parked');
+  expect(unknown.complaints).toContain('Nothing with the id "green" is parked. See: npm run hub -- projections parked');
   const again = await hub("retry", "red");
   expect(again).toMatchObject({ code: exitCodes.failed });
   expect(again.said).toContain(`room red stays parked since commit 3: ${later.type}`);

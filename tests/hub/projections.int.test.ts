@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Lane } from "@connect-hub/domain/kernel";
+import { hashCommit, type Lane } from "@connect-hub/domain/kernel";
 import { roomModel } from "@connect-hub/domain/room";
 import { LogBuilder, RoomTalk, seededRandom } from "@connect-hub/domain/testing";
 import { openLane } from "@connect-hub/jetstream";
@@ -65,7 +65,7 @@ async function hub(...args: string[]) {
   const complaints: string[] = [];
   vi.spyOn(console, "log").mockImplementation((text: string) => void said.push(text));
   vi.spyOn(process.stderr, "write").mockImplementation((text) => complaints.push(String(text)) > 0);
-  const code = await runCli(["--data", dataDir, ...args], {});
+  const code = await runCli(args, { HUB_DATA: dataDir });
   vi.restoreAllMocks();
   return { code, said: said.join("\n"), complaints: complaints.join("") };
 }
@@ -144,11 +144,15 @@ test("one can go back to what was served, and forth, and then drop it", async ()
   const { code, complaints } = await hub("projections", "rollback");
   expect(code).toBe(exitCodes.failed);
   expect(complaints).toContain("No former tables are kept");
-  expect((await hub("projections", "pause", "rooms")).complaints).toContain("Begin by: hub projections rebuild");
+  expect((await hub("projections", "pause", "rooms")).complaints).toContain(
+    "Begin by: npm run hub -- projections rebuild",
+  );
 });
 
 test("new tables can be left beside the served ones, wait, go on, and be given up", async () => {
-  expect((await hub("projections", "rebuild", "rooms", "--no-swap")).said).toContain("hub projections swap rooms");
+  expect((await hub("projections", "rebuild", "rooms", "--no-swap")).said).toContain(
+    "npm run hub -- projections swap rooms",
+  );
   await hub("projections", "pause", "rooms");
   const { json } = await hubJson("projections", "progress");
   expect(json).toMatchObject([{ state: "building", n: commits, head: commits, behind: 0, stopAt: commits }]);
@@ -193,6 +197,33 @@ test("a halted projector is shown with its reason, and nobody waits for it", asy
   const waited = await hub("wait-caught-up");
   expect(waited.code).toBe(exitCodes.failed);
   expect(waited.complaints).toContain(`rooms.0 is at ${commits - 1} of ${commits}, HALTED: `);
+  expect((await hub("projections", "rebuild", "rooms", "--timeout", "20")).code).toBe(exitCodes.done);
+  // With all that the log has, though no served tables said how much that is.
+  expect((await hubJson("digest", "--fold")).json.fold).toEqual({ same: true });
+  expect(
+    (await hubJson("projections", "lag")).json.find(({ lane }: { lane: string }) => lane === "rooms.0"),
+  ).toMatchObject({
+    n: commits,
+    halted: null,
+  });
+});
+
+test("new tables that have not what is on the log are not served, though those that are served have halted", async () => {
+  expect((await hub("projections", "rebuild", "rooms", "--no-swap")).code).toBe(exitCodes.done);
+  await hub("projections", "pause", "rooms");
+  const { rows } = await pool.query("select number from chat.generations where state = 'building'");
+  const generation = rows[0]?.number;
+  const { bytes = new Uint8Array() } = (await lane.readAt(commits - 1)) ?? {};
+  const text = `update chat_g${generation}.checkpoints set n = n - 1, stop_at = n - 1, hash = $1 where lane = 'rooms.0'`;
+  await pool.query(text, [hashCommit(bytes)]);
+  await pool.query("update chat.checkpoints set hash = repeat('0', 64) where lane = 'rooms.0'");
+  await vi.waitFor(async () => expect((await hub("projections", "lag")).code).toBe(exitCodes.failed), {
+    timeout: 10_000,
+  });
+  const { code, complaints } = await hub("projections", "swap", "rooms");
+  expect(code).toBe(exitCodes.failed);
+  expect(complaints).toContain(`rooms.0 is at commit ${commits - 1} there, and at ${commits} on the log`);
+  await hub("projections", "cancel", "rooms");
   expect((await hub("projections", "rebuild", "rooms", "--timeout", "20")).code).toBe(exitCodes.done);
 });
 

@@ -3,6 +3,7 @@ import { rebuildSteps } from "@connect-hub/projections";
 import { type DataFolder, failpoint } from "@connect-hub/runtime";
 import { withLanesOf } from "../lanes.ts";
 import { progressBar } from "../progressBar.ts";
+import { assertDiskRoom } from "../projections/diskRoom.ts";
 import { rebuildTables } from "../projections/rebuildTables.ts";
 import { rebuiltText } from "../projections/rebuiltText.ts";
 import { type ReadTables, withTablesOf } from "../readTables.ts";
@@ -30,6 +31,7 @@ export async function fillStrangeTables(connections: Connections, options: FillO
       `The read tables (${names}) are of another version of the code: filling new ones from the log …`,
     );
     const { folder, signal } = options;
+    await assertDiskRoom(folder.path, strange);
     const processes = [{ name: "projector", apps: ["projector"] as const }];
     const parts = { connections, folder, signal, onChange: () => {} };
     const apps = await startAppProcesses({ ...parts, processes });

@@ -24,7 +24,7 @@ async function makeLanes(connections: Connections): Promise<void> {
   const link = await connectNats({
     url: connections.natsUrl,
     ...connections.natsLogins.hub,
-    name: "hub migrate",
+    name: "hub",
     inboxPrefix: "_INBOX_hub",
   });
   try {
@@ -43,7 +43,7 @@ export function lanesOf(roomLanes: number): readonly LaneId[] {
 }
 
 async function makeVault({ vaultUrl, vaultRoot }: Connections): Promise<void> {
-  const pool = openPool(vaultUrl, { name: "hub migrate", max: 1 });
+  const pool = openPool(vaultUrl, { name: "hub", max: 1 });
   try {
     await openVault({ db: pool, rootFile: vaultRoot });
   } finally {
@@ -52,7 +52,7 @@ async function makeVault({ vaultUrl, vaultRoot }: Connections): Promise<void> {
 }
 
 async function makeSchema(url: string, schema: Schema): Promise<void> {
-  const pool = openPool(url, { name: "hub migrate", max: 1, statementTimeoutMs: 60_000 });
+  const pool = openPool(url, { name: "hub", max: 1, statementTimeoutMs: 60_000 });
   try {
     await migrateSchema(pool, schema);
   } finally {

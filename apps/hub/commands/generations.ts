@@ -39,7 +39,7 @@ export function registerGenerations(projections: Command, context: CommandContex
     .command("rebuild")
     .description("fill new tables from the log beside the served ones, compare the two at one position, and swap them")
     .argument("[projections...]", namesHelp)
-    .option("--no-swap", "leave the new tables beside the served ones: hub projections swap")
+    .option("--no-swap", "leave the new tables beside the served ones: npm run hub -- projections swap")
     .option("--no-compare", "when the served tables are known to be wrong")
     .option("--timeout <seconds>", "stop waiting after so long; the new tables go on being filled", seconds)
     .option("--json", "for programs")
@@ -106,7 +106,7 @@ async function those(all: readonly ReadTables[], state: GenerationState): Promis
   const names = all.map(({ name }) => name).join(", ");
   throw new GenerationRefused(
     state === "building"
-      ? `No new tables are being filled (${names}). Begin by: hub projections rebuild`
+      ? `No new tables are being filled (${names}). Begin by: npm run hub -- projections rebuild`
       : `No former tables are kept (${names}): there is nothing to go back to.`,
   );
 }
@@ -137,10 +137,7 @@ function rebuild(context: CommandContext, names: readonly string[], options: Reb
   return withReadTables(context, (all) =>
     withLanes(context, undefined, async (lanes) => {
       const tables = chosenTables(all, names);
-      const making = [];
-      for (const one of tables)
-        if (!(await one.generations.list()).some(({ state }) => state === "building")) making.push(one);
-      await assertDiskRoom(context.config().dataDir, making);
+      await assertDiskRoom(context.config().dataDir, tables);
       const startedAt = Date.now();
       const rebuilt = await watched(options, (watch) => rebuildTables(tables, { lanes, ...options, ...watch }));
       const tookSeconds = (Date.now() - startedAt) / 1_000;

@@ -66,7 +66,7 @@ function list(context: CommandContext, json: boolean): Promise<void> {
 }
 
 function todoFor({ id }: ParkedMark): string {
-  return `mend or update the code, then: hub projections parked retry ${id}`;
+  return `mend or update the code, then: npm run hub -- projections parked retry ${id}`;
 }
 
 function retry(
@@ -77,7 +77,7 @@ function retry(
   return withReadTables(context, async (tables) => {
     const wanted = (await parkedIn(tables)).filter((one) => id === undefined || one.id === id);
     if (wanted.length === 0 && id !== undefined)
-      throw new NotThere(`Nothing with the id "${id}" is parked. See: hub projections parked`);
+      throw new NotThere(`Nothing with the id "${id}" is parked. See: npm run hub -- projections parked`);
     if (wanted.length === 0 && !json) return console.log("Nothing is parked.");
     for (const [one, generation, marks] of grouped(tables, wanted)) await one.askForRetry(generation, marks);
     const { stay, untried } = await afterRetry(tables, wanted, timeout * 1_000);
@@ -93,7 +93,9 @@ function textOf(applied: number, stay: readonly Parked[], untried: readonly Park
   for (const { kind, id, from, type, reason } of stay)
     lines.push(`${kind} ${id} stays parked since commit ${from}: ${type}: ${reason}`);
   if (untried.length > 0)
-    lines.push(`${untried.length} not tried yet: they will be, by the next projector. See: hub projections lag`);
+    lines.push(
+      `${untried.length} not tried yet: they will be, by the next projector. See: npm run hub -- projections lag`,
+    );
   return lines.join("\n");
 }
 

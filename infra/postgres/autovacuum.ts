@@ -1,9 +1,12 @@
 import { orUnavailable } from "./errors.ts";
 import type { PostgresPool } from "./openPool.ts";
 
+/** Of all tables that are filled, by their names in Postgres; there is no word for never. */
+const settings = { autovacuum_vacuum_insert_threshold: "-1", autovacuum_analyze_threshold: "2147483647" };
+
 /**
- * Has autovacuum leave alone tables of a schema that only get rows, or treat them as any other: while they are filled it would read over and over what
- * nobody reads yet, with the disk and a processor that the filling wants. What is changed or deleted it cleans up in either case.
+ * Has autovacuum leave alone what is inserted into the tables of a schema, or treat them as any others: while they are filled it would
+ * read over and over what nobody reads yet. What is changed or deleted it cleans up in either case.
  */
 export async function vacuumInserts(
   client: Pick<PostgresPool, "query">,
@@ -17,7 +20,7 @@ export async function vacuumInserts(
       [schema],
     ),
   );
-  const setting = "autovacuum_vacuum_insert_threshold";
-  const change = wanted ? `reset (${setting})` : `set (${setting} = -1)`;
+  const set = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+  const change = wanted ? `reset (${Object.keys(settings)})` : `set (${set})`;
   for (const { table } of rows) await orUnavailable(() => client.query(`alter table ${table} ${change}`));
 }
