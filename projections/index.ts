@@ -8,6 +8,7 @@ export {
   GenerationRefused,
   type GenerationState,
   type Generations,
+  type PresentLog,
 } from "./generations.ts";
 export { generationSchema, generationTables } from "./migrations/generationTables.ts";
 export { migrateSchema } from "./migrations/migrate.ts";
@@ -38,14 +39,7 @@ export {
   storeLevel,
 } from "./queries/files.ts";
 export { type Person, peopleByIds } from "./queries/peopleByIds.ts";
-export {
-  type HistoryPage,
-  type HistoryQuery,
-  historyPage,
-  type Membership,
-  type RoomEvent,
-  roomEventsOfTypes,
-} from "./queries/roomHistory.ts";
+export { roomEventsOfTypes } from "./queries/roomEvents.ts";
 export { type RoomMember, type RoomMembersQuery, roomMembers } from "./queries/roomMembers.ts";
 export { type RoomOfUser, type RoomsOfUser, roomsOfUser } from "./queries/roomsOfUser.ts";
 export { type RebuildOptions, type Rebuilt, rebuild } from "./rebuild.ts";

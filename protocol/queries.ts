@@ -1,14 +1,10 @@
-import { Id, type Json, limits, type Role } from "@connect-hub/domain/values";
+import { Id, instantForm, type Json, limits, parseInstant, type Role } from "@connect-hub/domain/values";
 import * as z from "zod/mini";
 
 import type { RoomEvent, RoomState } from "./serverFrames.ts";
 
 const PageSize = z.optional(z.int().check(z.gte(1), z.lte(limits.historyPage)));
-const Instant = z
-  .string()
-  .check(
-    z.refine((text) => /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text)), "must be an ISO instant"),
-  );
+const Instant = z.string().check(z.refine((text) => parseInstant(text) !== undefined, `must be ${instantForm}`));
 const EventNumber = z.optional(z.int().check(z.gte(0)));
 
 /** What a client sends with each query, by the query's name: the `d` of its frame. */

@@ -51,6 +51,14 @@ const sessionIsOver: ReadonlySet<ErrorName> = new Set(["SessionEnded", "AccountC
 const nothing = (): void => undefined;
 const readyAlready = Promise.resolve();
 
+/** The answer to a request: what came of it, which may be JSON text already, and a token of what it rests on. */
+export type Answer = { readonly p: string } & ({ readonly ok: unknown } | { readonly okText: string });
+
+/** The JSON of an answer that is text already. */
+export function okJson({ okText, p }: { readonly okText: string; readonly p: string }): string {
+  return `{"ok":${okText},"p":${JSON.stringify(p)}}`;
+}
+
 /** A frame that waits for a slow reader. */
 interface Unsent {
   readonly text: string;
@@ -168,9 +176,12 @@ export class Connection implements FeedSocket {
     return false;
   }
 
-  #say(frame: object, onSent: () => void = nothing): void {
+  #say(frame: object): void {
+    this.#sayText(JSON.stringify(frame), nothing);
+  }
+
+  #sayText(text: string, onSent: () => void): void {
     if (this.stage === "closed") return;
-    const text = JSON.stringify(frame);
     if (this.#unsent.length === 0 && this.#isSent(text)) {
       onSent();
       return;
@@ -199,9 +210,10 @@ export class Connection implements FeedSocket {
   }
 
   /** Answers request `i`, which counts as under way until the answer has left. */
-  answer(i: number, answer: { readonly ok: unknown; readonly p: string } | { readonly err: object }): void {
+  answer(i: number, answer: Answer | { readonly err: object }): void {
     const told = "err" in answer || this.#mayTell() ? answer : { err: wireError("Unavailable") };
-    this.#say({ i, ...told }, () => {
+    const text = "okText" in told ? `{"i":${i},${okJson(told).slice(1)}` : JSON.stringify({ i, ...told });
+    this.#sayText(text, () => {
       this.inFlight--;
       if (this.#endWith !== undefined && this.inFlight === 0) this.#finish();
     });

@@ -206,7 +206,9 @@ class LateLanes {
     const rooms = followers.filter(({ lane }) => lane.id.startsWith("rooms."));
     const content = followers.find(({ lane }) => lane.id === "content.0");
     if (accounts === undefined || content === undefined || rooms.length === 0)
-      throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+      throw new Error(
+        "there are no lanes yet: start a box once with these settings, which makes them: npm run hub -- up",
+      );
     this.#lanes = edgeLanes(accounts, rooms, content, this.#lease);
   }
 

@@ -50,12 +50,17 @@ export function senderOf(request: HttpRequest): { readonly ip: string; readonly 
 
 /** An answer in JSON, that nobody keeps. */
 export function json(status: number, body: object): HttpResponse {
+  return jsonText(status, JSON.stringify(body));
+}
+
+/** The same of what is JSON already. */
+export function jsonText(status: number, body: string): HttpResponse {
   const headers = {
     "content-type": "application/json",
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   };
-  return { status, headers, body: JSON.stringify(body) };
+  return { status, headers, body };
 }
 
 /** An error as an answer. */

@@ -1,9 +1,10 @@
 import { type Json, type JsonObject, limits } from "@connect-hub/domain/values";
 import { isSocketCommand } from "@connect-hub/protocol";
 import { type HttpRequest, type HttpResponse, pathParams } from "@connect-hub/uws";
+import { okJson } from "./connection.ts";
 import { type BytesSources, downloadFile } from "./downloadFile.ts";
 import { readableFile } from "./fileRights.ts";
-import { bodyOf, json, keyOf, positionOf, senderOf, tokenOf } from "./httpMessages.ts";
+import { bodyOf, json, jsonText, keyOf, positionOf, senderOf, tokenOf } from "./httpMessages.ts";
 import type { Origins } from "./origins.ts";
 import { answerQuery } from "./queries.ts";
 import type { Readiness } from "./readiness.ts";
@@ -113,7 +114,7 @@ async function query(
   sources: HttpSources,
 ): Promise<HttpResponse> {
   return asked(name, request, sources, async (who) =>
-    json(200, await answerQuery({ name, data, after: positionOf(request), who }, sources)),
+    jsonText(200, okJson(await answerQuery({ name, data, after: positionOf(request), who }, sources))),
   );
 }
 

@@ -1,17 +1,19 @@
-import type { ClientEvent } from "@connect-hub/domain/kernel";
+import { eventText } from "@connect-hub/domain/kernel";
 import type { RoomState } from "@connect-hub/protocol";
 import type { SendOutcome, Socket } from "@connect-hub/uws";
 import { expect, test, vi } from "vitest";
 import { Connection } from "./connection.ts";
+import type { EdgeLanes } from "./edgeLanes.ts";
 import { finishResume, holdRoom, type JoinSources } from "./joinRooms.ts";
+import { missedEvents } from "./missedEvents.ts";
 import { roomFeeds } from "./roomFeeds.ts";
+import type { ReadRows } from "./roomHistory.ts";
 
 const state: RoomState = {
   ...{ id: "r1", name: "Engine", type: "group", s: 30, from: 1, epoch: "a1b2c3d4", role: "member", members: 2 },
 };
-const large = (s: number): ClientEvent => ({
-  ...{ r: "r1", s, t: "messagePosted", d: { text: "x".repeat(8_000) }, by: "u1", at: "" },
-});
+const large = (s: number) =>
+  eventText({ r: "r1", s, t: "messagePosted", d: { text: "x".repeat(8_000) }, by: "u1", at: "" });
 
 /** A member who resumes 30 large events, of which each lot goes as far as `takes` says, and what the socket is given. */
 function resuming(takes: (socket: { bufferedBytes: number }) => SendOutcome) {
@@ -42,12 +44,10 @@ function resuming(takes: (socket: { bufferedBytes: number }) => SendOutcome) {
   connection.signingIn();
   connection.signedIn();
   told.length = 0;
-  const sources = {
-    feeds,
-    lanes: { ofRoom: () => ({ view: { floor: 0 }, roomTail: () => [] }) },
-    readRows: async (_: string, fromS: number, toS: number) =>
-      Array.from({ length: toS - fromS + 1 }, (_, at) => large(fromS + at)),
-  } as unknown as JoinSources;
+  const lanes = { ofRoom: () => ({ view: { floor: 0 }, roomTail: () => [] }) } as unknown as EdgeLanes;
+  const readRows: ReadRows = async (_, fromS, toS) =>
+    Array.from({ length: toS - fromS + 1 }, (_, at) => large(fromS + at));
+  const sources: JoinSources = { feeds, lanes, readMissed: missedEvents(lanes, readRows) };
   const reader = holdRoom(connection, "r1", sources);
   const resumed = reader.since.then(() => finishResume(connection, { reader, state }, [state.epoch, 0], sources));
   return { connection, socket, told, topics, reader, resumed };

@@ -3,18 +3,17 @@ import { limits } from "@connect-hub/domain/values";
 import type { Cursor, RoomState } from "@connect-hub/protocol";
 import type { Connection } from "./connection.ts";
 import type { EdgeLanes } from "./edgeLanes.ts";
+import type { ReadMissed } from "./missedEvents.ts";
 import { Refused } from "./refusals.ts";
 import type { Reader } from "./roomFeed.ts";
 import type { RoomFeeds } from "./roomFeeds.ts";
-import { bodiesOf, eventSeenFrom } from "./roomFrame.ts";
-import { eventsBetween, type ReadRows } from "./roomHistory.ts";
 import { statesIn } from "./roomStates.ts";
 
 /** What a socket needs to come into rooms. */
 export interface JoinSources {
   readonly lanes: EdgeLanes;
   readonly feeds: RoomFeeds;
-  readonly readRows: ReadRows;
+  readonly readMissed: ReadMissed;
   /** Told how each resume of a room ended. */
   readonly onResumed?: (outcome: Resumed[0]) => void;
 }
@@ -145,13 +144,12 @@ async function sendMissed(
   connection: Connection,
   { id: room, epoch, s, from }: RoomState,
   [cursorEpoch, cursorS]: Cursor,
-  { lanes, readRows }: JoinSources,
+  { readMissed }: JoinSources,
 ): Promise<Resumed> {
   const isOurs = cursorEpoch === epoch && cursorS <= s && cursorS >= from - 1;
   if (!isOurs || s - cursorS > limits.resumeEvents) return ["reset", epoch, s];
-  const events = await eventsBetween(lanes.ofRoom(room), readRows, { room, fromS: cursorS + 1, toS: s });
   let sentS = cursorS;
-  for (const { body, lastS } of bodiesOf(events.map((event) => eventSeenFrom(event, from)))) {
+  for (const { body, lastS } of await readMissed({ room, epoch, fromS: cursorS + 1, head: s, from })) {
     await connection.calm();
     // After what was dropped nothing more: it would come after a hole, and once more.
     if (!connection.sendEvents(body)) return ["ok", epoch, sentS];

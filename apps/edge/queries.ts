@@ -13,7 +13,7 @@ import {
 import { type ReadAboutRoom, roomAsOf } from "./asOf.ts";
 import { knowFacts, rowAt } from "./edgeLanes.ts";
 import { Refused } from "./refusals.ts";
-import { eventSeenFrom } from "./roomFrame.ts";
+import { textSeenFrom } from "./roomFrame.ts";
 import { eventsBetween, type ReadRows } from "./roomHistory.ts";
 import { candidateRooms, type RoomSources, roomSetVersion, roomState, statesIn } from "./roomStates.ts";
 import { assertSession, type Who } from "./sessions.ts";
@@ -27,9 +27,9 @@ export interface QuerySources extends RoomSources {
   memberIdsOf(room: string, after: string | undefined, limit: number): Promise<readonly string[]>;
 }
 
-/** An answer, and a token of what it rests on. */
+/** The JSON text of an answer, and a token of what it rests on. */
 export interface QueryAnswer {
-  readonly ok: unknown;
+  readonly okText: string;
   readonly p: string;
 }
 
@@ -52,9 +52,19 @@ export async function answerQuery(
   if (!input.success) throw new Refused("BadInput", describeIssues(input.error.issues));
   await sources.lanes.waitFor(after);
   const { answer, from } = await answers[name](input.data as never, who.user, sources);
+  const okText = answer instanceof JsonText ? answer.text : JSON.stringify(answer);
   // It may have ended meanwhile, and this edge have said that it serves it no more.
   await assertSession(who, sources.lanes);
-  return { ok: answer, p: sources.lanes.position(from) };
+  return { okText, p: sources.lanes.position(from) };
+}
+
+/** An answer that is text already. */
+class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 type Answerers = {
@@ -62,7 +72,7 @@ type Answerers = {
     input: QueryInput<K>,
     user: string,
     sources: QuerySources,
-  ) => Promise<{ readonly answer: QueryAnswers[K]; readonly from: readonly LaneFollower[] }>;
+  ) => Promise<{ readonly answer: QueryAnswers[K] | JsonText; readonly from: readonly LaneFollower[] }>;
 };
 
 const answers: Answerers = {
@@ -82,8 +92,11 @@ const answers: Answerers = {
     const fromS = after === undefined ? Math.max(bottom, top - limit + 1) : bottom;
     const events = await eventsBetween(follower, readRows, { room, fromS, toS: top });
     const more = after === undefined ? fromS > from && top >= from : top < s;
-    const shown = events.map((event) => eventSeenFrom(event, from));
-    return { answer: { events: shown as never, more, epoch, head: s }, from: [follower] };
+    const shown = events.map((event) => textSeenFrom(event, from).text);
+    const rest: Omit<QueryAnswers["history"], "events"> = { more, epoch, head: s };
+    // Events are most of all that is asked for: what Postgres has as JSON is not taken apart and put together again.
+    const text = `{"events":[${shown.join(",")}],${JSON.stringify(rest).slice(1)}`;
+    return { answer: new JsonText(text), from: [follower] };
   },
 
   asOf: (input, user, sources) => roomAsOf(input, user, sources),

@@ -1,4 +1,4 @@
-import type { ClientEvent } from "@connect-hub/domain/kernel";
+import type { ClientEvent, EventText } from "@connect-hub/domain/kernel";
 import type { JsonObject } from "@connect-hub/domain/values";
 
 /** Events of one room that follow one another, in the bytes in which clients get them. */
@@ -40,16 +40,19 @@ function bodyOf(events: readonly (ClientEvent | HiddenEvent)[]): Uint8Array {
 
 const maxBodyBytes = 64 * 1024;
 
-/** The bytes of any number of events, in parts that a slow reader can take one after another, each with its last number. */
-export function* bodiesOf(
-  events: readonly (ClientEvent | HiddenEvent)[],
-): Iterable<{ readonly body: Uint8Array; readonly lastS: number }> {
+/** The bytes of some events, and the number of the last of them. */
+export interface EventsBody {
+  readonly body: Uint8Array;
+  readonly lastS: number;
+}
+
+/** The bytes of any number of events, in parts that a slow reader can take one after another. */
+export function* bodiesOf(events: readonly EventText[]): Iterable<EventsBody> {
   let part: string[] = [];
   let bytes = 0;
   for (const event of events) {
-    const text = JSON.stringify(event);
-    part.push(text);
-    bytes += Buffer.byteLength(text);
+    part.push(event.text);
+    bytes += Buffer.byteLength(event.text);
     if (bytes < maxBodyBytes && event !== events.at(-1)) continue;
     yield { body: Buffer.from(`[${part.join(",")}]`), lastS: event.s };
     part = [];
@@ -91,7 +94,7 @@ export function changesMembership(event: ClientEvent): boolean {
   return enter.length + leave.length > 0;
 }
 
-const referenceMark = Buffer.from('"message":');
+const referenceMark = '"message":';
 
 /**
  * The lowest `s` of a message that the frame's events refer to, Infinity for none. Looks for the member's name first: within a
@@ -107,6 +110,13 @@ export function lowestReference(frame: RoomFrame): number {
 /** The event as a reader sees it whose history begins at `from`. */
 export function eventSeenFrom(event: ClientEvent, from: number): ClientEvent | HiddenEvent {
   return referenceOf(event) < from ? { r: event.r, s: event.s, t: "hidden" } : event;
+}
+
+/** The same of an event's text. */
+export function textSeenFrom(event: EventText, from: number): EventText {
+  if (from === 1 || !event.text.includes(referenceMark)) return event;
+  const seen = eventSeenFrom(JSON.parse(event.text), from);
+  return seen.t === "hidden" ? { s: seen.s, text: JSON.stringify(seen) } : event;
 }
 
 /** The frame's bytes as a reader gets them whose history begins at `from`. */

@@ -1,4 +1,11 @@
-import { type ClientEvent, type Command, derivedId, followLane, type LaneFollower } from "@connect-hub/domain/kernel";
+import {
+  type ClientEvent,
+  type Command,
+  derivedId,
+  eventText,
+  followLane,
+  type LaneFollower,
+} from "@connect-hub/domain/kernel";
 import { roomCommands, roomModel } from "@connect-hub/domain/room";
 import { ask, memoryBox } from "@connect-hub/domain/testing";
 import fc from "fast-check";
@@ -32,8 +39,10 @@ async function roomInMemory() {
     box.tables
       .rows("room_events")
       .map(({ s, type, data, at, by }) => ({ r: room, s, t: type, d: data, by, at }) as unknown as ClientEvent)
+      .map(eventText)
       .filter(({ s }) => s >= fromS && s <= toS);
-  const read = (fromS: number, toS: number) => eventsBetween(follower, readRows, { room, fromS, toS });
+  const read = async (fromS: number, toS: number): Promise<readonly ClientEvent[]> =>
+    (await eventsBetween(follower, readRows, { room, fromS, toS })).map(({ text }) => JSON.parse(text));
   const reached = () => follower.reached(lane.commits.length, 5_000);
   return { box, follower, send, read, readRows, reached };
 }

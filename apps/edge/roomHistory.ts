@@ -1,6 +1,8 @@
 import {
   type ClientEvent,
   clientEventOf,
+  type EventText,
+  eventText,
   FactsUnavailable,
   type Lane,
   type LaneFollower,
@@ -12,7 +14,7 @@ import { roomModel } from "@connect-hub/domain/room";
  * Reads events of a room from the read tables: those with `fromS` ≤ s ≤ `toS` that are there, ascending. Throws
  * `FactsUnavailable`, also when the tables are of another epoch of the room's lane than `lane` has.
  */
-export type ReadRows = (room: string, fromS: number, toS: number, lane: Lane) => Promise<readonly ClientEvent[]>;
+export type ReadRows = (room: string, fromS: number, toS: number, lane: Lane) => Promise<readonly EventText[]>;
 
 const attempts = 3;
 
@@ -24,20 +26,22 @@ export async function eventsBetween(
   follower: LaneFollower,
   readRows: ReadRows,
   { room, fromS, toS }: { readonly room: string; readonly fromS: number; readonly toS: number },
-): Promise<readonly ClientEvent[]> {
+): Promise<readonly EventText[]> {
   if (fromS > toS) return [];
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    const found = new Map<number, ClientEvent>();
-    const add = (events: readonly ClientEvent[]) => {
-      for (const event of events) if (event.s >= fromS && event.s <= toS) found.set(event.s, event);
-    };
+    const found = new Map<number, EventText>();
     // The tail as it was before the rows were read: what left it since is in the rows.
     const tail = follower.roomTail(room, follower.view.floor) ?? [];
-    add(tail.flatMap(({ event, at }) => clientEventOf(event, at, roomModel) ?? []));
+    for (const { event, at } of tail) {
+      const { s = 0 } = event;
+      const shown = s >= fromS && s <= toS ? clientEventOf(event, at, roomModel) : undefined;
+      if (shown !== undefined) found.set(s, eventText(shown));
+    }
     // Not all events of a room are numbered.
     const firstInTail = tail.find(({ event }) => event.s !== undefined)?.event.s ?? Number.POSITIVE_INFINITY;
     const rowsTo = Math.min(toS, firstInTail - 1);
-    if (rowsTo >= fromS) add(await readRows(room, fromS, rowsTo, follower.lane));
+    const rows = rowsTo >= fromS ? await readRows(room, fromS, rowsTo, follower.lane) : [];
+    for (const event of rows) found.set(event.s, event);
     blank(found, tail, follower);
     if (found.size === toS - fromS + 1) return [...found.values()].sort((a, b) => a.s - b.s);
   }
@@ -45,13 +49,15 @@ export async function eventsBetween(
 }
 
 /** What later events of the tail do to earlier ones: a deletion blanks the text, as it will in the tables. */
-function blank(found: Map<number, ClientEvent>, tail: readonly TailEvent[], { lane }: LaneFollower): void {
+function blank(found: Map<number, EventText>, tail: readonly TailEvent[], { lane }: LaneFollower): void {
   for (const { event, n, at } of tail) {
     const changes = roomModel.events[event.type]?.changes(event, { lane: lane.id, n, at }) ?? [];
     for (const change of changes) {
       if (change.op !== "set" || change.table !== "room_events") continue;
       const earlier = found.get(Number(change.key[1]));
-      if (earlier !== undefined) found.set(earlier.s, { ...earlier, d: change.values.data ?? null });
+      if (earlier === undefined) continue;
+      const event: ClientEvent = JSON.parse(earlier.text);
+      found.set(event.s, eventText({ ...event, d: change.values.data ?? null }));
     }
   }
 }

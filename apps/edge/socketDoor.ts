@@ -10,7 +10,7 @@ import {
   readCursors,
   wireError,
 } from "@connect-hub/protocol";
-import type { Connection } from "./connection.ts";
+import type { Answer, Connection } from "./connection.ts";
 import { resumeRoom } from "./joinRooms.ts";
 import { answerQuery, type QuerySources } from "./queries.ts";
 import { Refused, refusalOf } from "./refusals.ts";
@@ -72,11 +72,6 @@ async function takeFrame(connection: Connection, read: ReadFrame, sources: DoorS
   }
 }
 
-interface Answer {
-  readonly ok: unknown;
-  readonly p: string;
-}
-
 /** Answers request `i` with what `work` comes to, whatever that is. */
 async function request(
   connection: Connection,
@@ -105,7 +100,7 @@ async function command(connection: Connection, frame: CommandFrame, sources: Doo
 }
 
 /** A writer's reply as an answer. Throws `Refused`. */
-export function answerOf(reply: CommandReply): Answer {
+export function answerOf(reply: CommandReply): { readonly ok: unknown; readonly p: string } {
   if ("refused" in reply) throw new Refused(reply.refused.code, reply.refused.detail);
   return { ok: reply.ok, p: reply.position };
 }

@@ -26,6 +26,7 @@ import { announceRoom } from "./joinRooms.ts";
 import { edgeLease, type Leasing } from "./leasing.ts";
 import { type Metrics, metrics } from "./metrics.ts";
 import { openMetricsDoor } from "./metricsDoor.ts";
+import { missedEvents } from "./missedEvents.ts";
 import { nodeBlobs } from "./nodeBlobs.ts";
 import { openApiResponse } from "./openApi.ts";
 import { origins } from "./origins.ts";
@@ -174,7 +175,7 @@ function sourcesOf(parts: {
   const { config, log, blobs, following, leasing, here, measures } = parts;
   const { link, source, chat, hashes, valkey } = parts.backends;
   const { lanes, writers } = following;
-  const roomLanes = lanes.rooms.length;
+  const tables = pgTables(chat, lanes.rooms.length);
   const admissions = attempts(valkey, {
     prefix: config.HUB_PREFIX,
     perMinute: config.HUB_ATTEMPTS_PER_MINUTE,
@@ -182,7 +183,8 @@ function sourcesOf(parts: {
   });
   return {
     ...following,
-    ...pgTables(chat, roomLanes),
+    ...tables,
+    readMissed: missedEvents(lanes, tables.readRows),
     ...admissions,
     budgets: parts.budgets,
     admission: admission(config.HUB_WAITING_SIGN_INS),

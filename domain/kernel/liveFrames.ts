@@ -21,6 +21,16 @@ export interface ClientEvent {
   readonly at: string;
 }
 
+/** The JSON text of a `ClientEvent`, and its number. */
+export interface EventText {
+  readonly s: number;
+  readonly text: string;
+}
+
+export function eventText(event: ClientEvent): EventText {
+  return { s: event.s, text: JSON.stringify(event) };
+}
+
 /** The public part of an event of a room, or undefined if it has none. */
 export function clientEventOf(event: DomainEvent, at: string, model: ContextModel): ClientEvent | undefined {
   const shown = model.events[event.type]?.public?.(event);

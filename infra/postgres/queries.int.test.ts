@@ -14,7 +14,6 @@ import {
   dueClaims,
   fileById,
   foldChanges,
-  historyPage,
   peopleByIds,
   roomCheckpoints,
   roomMembers,
@@ -57,8 +56,10 @@ const member = (id: string, user: string, role: string): [string, Row] => {
     { room_id: id, user_id: user, data: { is_muted: role === "owner" }, role, joined_s: 1, joined_at: at },
   ];
 };
+/** With all that ends a line, a value or a text where these are put together. */
+const textOf = (s: number) => `${s}\t"\\\n\u2028é`;
 const event = (id: string, s: number): [string, Row] => {
-  return ["room_events", { room_id: id, s, type: "messagePosted", data: { text: `${s}` }, at, by: "ann" }];
+  return ["room_events", { room_id: id, s, type: "messagePosted", data: { text: textOf(s) }, at, by: "ann" }];
 };
 const person = (id: string, name: string | null, status: string): [string, Row] => {
   return ["users", { id, email: null, pass_hash: null, name, status, sessions_from: 1, created_at: at }];
@@ -112,7 +113,6 @@ afterAll(async () => {
 });
 
 const checkpoint = { n: 9, hash: "f".repeat(64), epoch, generation: 1, factsVersion: "v" };
-const numbers = (events: readonly { s: number }[]) => events.map(({ s }) => s);
 
 describe("the schemas", () => {
   test.each([accountModel, roomModel, contentModel])(
@@ -149,42 +149,23 @@ describe("the schemas", () => {
 });
 
 describe("history", () => {
-  const page = (window: { before?: number; after?: number; limit: number; user?: string }) =>
-    historyPage(chat, { lane: "rooms.0", room: "r1", user: "ann", ...window });
-
-  test("the last events come in order, with the right to them and the checkpoint", async () => {
-    const last = await page({ limit: 2 });
-    expect(last).toEqual({
-      checkpoint,
-      membership: { role: "owner", joinedS: 1 },
-      events: [4, 5].map((s) => ({ s, type: "messagePosted", data: { text: `${s}` }, at, by: "ann" })),
-    });
-  });
-
-  test("before, after and between", async () => {
-    expect(numbers((await page({ before: 4, limit: 2 })).events)).toEqual([2, 3]);
-    expect(numbers((await page({ after: 1, limit: 2 })).events)).toEqual([2, 3]);
-    expect(numbers((await page({ after: 1, before: 3, limit: 9 })).events)).toEqual([2]);
-    expect((await page({ after: 5, limit: 9 })).events).toEqual([]);
-  });
-
-  test("who is no member gets no events", async () => {
-    expect(await page({ limit: 9, user: "eve" })).toEqual({ checkpoint, membership: null, events: [] });
-  });
-
   test("events between two numbers come as clients get them, with the checkpoint", async () => {
     const reads = pgRoomReads(pool);
     const between = (fromS: number, toS: number, lane: LaneId = "rooms.0") =>
       reads.eventsBetween({ lane, room: "r1", fromS, toS });
-    const events = [2, 3, 4].map((s) => ({ s, type: "messagePosted", data: { text: `${s}` }, at, by: "ann" }));
-    expect(await between(2, 4)).toEqual({ checkpoint, events });
+    const { events, ...rest } = await between(2, 4);
+    expect(rest).toEqual({ checkpoint });
+    expect(events.map(({ s, text }) => [s, JSON.parse(text)])).toEqual(
+      [2, 3, 4].map((s) => [s, { r: "r1", s, t: "messagePosted", d: { text: textOf(s) }, by: "ann", at }]),
+    );
     expect(await between(6, 9)).toEqual({ checkpoint, events: [] });
     expect((await between(1, 1, "rooms.3")).checkpoint.n).toBe(0);
   });
 
   test("the rooms that a person is in come by id", async () => {
     const { roomIdsOf } = pgRoomReads(pool);
-    expect([await roomIdsOf("ann"), await roomIdsOf("eve")]).toEqual([["r1", "r2"], []]);
+    expect(Object.fromEntries(await roomIdsOf(["ann", "eve"]))).toEqual({ ann: ["r1", "r2"] });
+    expect((await roomIdsOf(["eve"])).size).toBe(0);
   });
 });
 

@@ -3,6 +3,7 @@ import {
   type Command,
   clientEventOf,
   derivedId,
+  eventText,
   type FactSource,
   factRef,
   followLane,
@@ -19,6 +20,7 @@ import { Connection } from "../../apps/edge/connection.ts";
 import { edgeLanes, knowFacts, rowAt } from "../../apps/edge/edgeLanes.ts";
 import { announceRoom, holdRoom, type JoinSources, resumeRoom } from "../../apps/edge/joinRooms.ts";
 import { readLiveFrame } from "../../apps/edge/liveFrame.ts";
+import { missedEvents } from "../../apps/edge/missedEvents.ts";
 import { roomFeeds } from "../../apps/edge/roomFeeds.ts";
 
 const ada = "00000000-0000-4000-8000-00000000000a";
@@ -187,17 +189,16 @@ async function world(seed: number) {
       }
     },
   });
-  const sources: JoinSources = {
-    lanes: edgeLanes(follower, [follower], follower, { holds: () => true }),
-    feeds,
-    async readRows(_, fromS, toS) {
-      await slowly();
-      return box.tables
-        .rows("room_events")
-        .map(({ s, type, data, at, by }) => ({ r: room, s, t: type, d: data, by, at }) as unknown as ClientEvent)
-        .filter(({ s }) => s >= fromS && s <= toS);
-    },
-  };
+  const lanes = edgeLanes(follower, [follower], follower, { holds: () => true });
+  const readMissed = missedEvents(lanes, async (_, fromS, toS) => {
+    await slowly();
+    return box.tables
+      .rows("room_events")
+      .map(({ s, type, data, at, by }) => ({ r: room, s, t: type, d: data, by, at }) as unknown as ClientEvent)
+      .map(eventText)
+      .filter(({ s }) => s >= fromS && s <= toS);
+  });
+  const sources: JoinSources = { lanes, feeds, readMissed };
   let commands = 0;
   const send = (kind: Command["kind"], data: Command["data"]) => {
     commands += 1;
