@@ -29,10 +29,10 @@ const schema = z.object({
   WEBHOOKS_INSTANCES: z.coerce.number().int().min(1).max(64).default(1),
   /** The file that keeps what was given up, one JSON line each. */
   WEBHOOKS_DEAD_LETTERS: z.string().default("webhooks-dead.jsonl"),
-  WEBHOOKS_TIMEOUT_MS: z.coerce.number().int().min(10).default(10_000),
-  WEBHOOKS_ATTEMPTS: z.coerce.number().int().min(1).default(8),
+  WEBHOOKS_TIMEOUT_MS: z.coerce.number().int().min(10).max(600_000).default(10_000),
+  WEBHOOKS_ATTEMPTS: z.coerce.number().int().min(1).max(1_000_000).default(8),
   /** The pause after a failure, twice as long after each further one, up to a minute. */
-  WEBHOOKS_BACK_OFF_MS: z.coerce.number().int().min(1).default(500),
+  WEBHOOKS_BACK_OFF_MS: z.coerce.number().int().min(1).max(60_000).default(500),
 });
 
 /** What the webhook sender is told from outside. */

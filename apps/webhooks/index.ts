@@ -2,7 +2,7 @@ import { connectEvents, ServiceError, type Subscription } from "@connect-hub/eve
 import { appLog, untilOver, waitFor } from "@connect-hub/runtime";
 import { badSetting, type WebhooksConfig } from "./config.ts";
 import { assertWritable, deadLetters } from "./deadLetters.ts";
-import { assertSendable, NotDelivered, send } from "./send.ts";
+import { assertSendable, send } from "./send.ts";
 
 export { readWebhooksConfig, type WebhooksConfig } from "./config.ts";
 export { isSignedBy } from "./signature.ts";
@@ -24,10 +24,13 @@ const noteEveryMs = 1_000;
 export async function startWebhooks(config: WebhooksConfig): Promise<RunningWebhooks> {
   const log = appLog("webhooks", config.HUB_LOG_LEVEL);
   const { over, end } = untilOver();
-  const { subscription, close } = await subscribe(config, (error) => log.warn({ err: error }, "tries again"));
+  const { subscription, close } = await subscribe(config, (error) => log.warn({ err: error }, "trouble"));
   void subscription.ended.then(end);
-  const dead = deadLetters(config.WEBHOOKS_DEAD_LETTERS);
-  const note = async () => dead.note(await subscription.parked());
+  const dead = deadLetters(config.WEBHOOKS_DEAD_LETTERS, config.WEBHOOKS_DURABLE);
+  const note = async () => {
+    for (const { subject, event, reason } of dead.note(await subscription.parked()))
+      log.error({ subject, event, reason }, "gave up; its later events wait. Retry: npm run webhooks -- --retry-dead");
+  };
   const noting = setInterval(() => {
     note().catch((error) => log.warn({ err: error }, "dead letters can't be written down"));
   }, noteEveryMs);
@@ -53,7 +56,7 @@ export async function retryDead(config: WebhooksConfig, deadlineMs = 10 * 60_000
   const { subscription, close } = await subscribe(config, () => undefined);
   try {
     const before = await subscription.parked();
-    const dead = deadLetters(config.WEBHOOKS_DEAD_LETTERS);
+    const dead = deadLetters(config.WEBHOOKS_DEAD_LETTERS, config.WEBHOOKS_DURABLE);
     for (const { subject } of before) await subscription.retry(subject);
     const untried = new Set(before.map(({ parkedAt, event }) => `${event.id} ${parkedAt}`));
     const isDone = async () => {
@@ -115,12 +118,7 @@ async function trySubscribe(config: WebhooksConfig, onTrouble: (error: unknown) 
       maxBackOffMs,
       onTrouble,
       async handler(batch, { signal }) {
-        for (const event of batch) {
-          await send(event, { ...target, signal }).catch((error: unknown) => {
-            if (error instanceof NotDelivered) onTrouble(error);
-            throw error;
-          });
-        }
+        for (const event of batch) await send(event, { ...target, signal });
       },
     });
     return { subscription, close: () => events.close() };

@@ -11,7 +11,7 @@ export interface SendOptions {
 }
 
 /** The receiver did not take an event; the message says why. */
-export class NotDelivered extends Error {
+class NotDelivered extends Error {
   override readonly name = "NotDelivered";
 }
 

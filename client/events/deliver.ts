@@ -9,7 +9,10 @@ export interface HandlerContext {
   readonly attempt: number;
 }
 
-/** Handles events of one subject, in order. They come again, from the first one, when it throws; so it must bear to see one twice. */
+/**
+ * Handles events of one subject, in order. They come again, from the first one, when it throws; so it must bear to see one twice. An error with
+ * `permanent: true` is not tried again: it parks the subject at once.
+ */
 export type Handler = (events: readonly ServiceEvent[], context: HandlerContext) => void | Promise<void>;
 
 export interface DeliverOptions {
@@ -21,6 +24,8 @@ export interface DeliverOptions {
   readonly backOffMs: number;
   readonly maxBackOffMs: number;
   readonly signal: AbortSignal;
+  /** Told what the handler threw, each time. */
+  onTrouble(error: unknown): void;
   /** Whether the subject may be given up: otherwise it is tried until it works. */
   mayPark(): boolean;
 }
@@ -62,9 +67,11 @@ async function handOver(events: readonly ServiceEvent[], options: DeliverOptions
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
+      options.onTrouble(error);
       const [event] = events;
       const reason = error instanceof Error ? error.message : String(error);
-      const isLast = attempt >= maxAttempts || (error instanceof Error && "permanent" in error);
+      const isPermanent = error instanceof Error && "permanent" in error && error.permanent === true;
+      const isLast = attempt >= maxAttempts || isPermanent;
       if (event !== undefined && isLast && options.mayPark()) return { event, attempts: attempt, reason };
     }
     await pause(pauseMs, signal);

@@ -1,6 +1,7 @@
-import { pause } from "@connect-hub/domain/kernel";
+import { pause, type Subject } from "@connect-hub/domain/kernel";
 import type { LanePosition, ServiceError } from "@connect-hub/domain/services";
 import type { LaneId } from "@connect-hub/domain/values";
+import { nameOf } from "./deliver.ts";
 import type { Leases, Look } from "./leases.ts";
 import { Partition, type PartitionOptions, partitionOf } from "./partition.ts";
 
@@ -28,6 +29,8 @@ export class Holding {
   readonly #held = new Map<number, Held>();
   /** Those that were let go of, until no handler of theirs is running any more. */
   readonly #leaving = new Map<number, Promise<void>>();
+  /** The subjects that are being tried again. */
+  readonly #retrying = new Set<string>();
   readonly #running: Promise<void>;
   #end: (error: ServiceError) => void = () => undefined;
 
@@ -71,15 +74,24 @@ export class Holding {
       if (held !== undefined && !isMine) this.#giveBack(part, held);
       else if (held !== undefined) await this.#renew(part, held);
       else if (isMine && isFree && !this.#leaving.has(part))
-        await this.#take(part, entry?.positions ?? this.#options.first, entry?.revision ?? 0);
+        await this.#take(part, new Map([...this.#options.first, ...(entry?.positions ?? [])]), entry?.revision ?? 0);
     }
     for (const subject of retries) {
       const held = this.#held.get(partitionOf(subject, partitions));
-      if (held === undefined) continue;
-      // Beside all else: it may take long.
-      const trying = held.partition.retry(subject).then(() => leases.retryDone(subject));
-      trying.catch(this.#options.onTrouble);
+      if (held !== undefined) this.#retry(subject, held);
     }
+  }
+
+  /** Beside all else: it may take long. The request stands until it is done, and is seen again and again. */
+  #retry(subject: Subject, { partition }: Held): void {
+    const name = nameOf(subject);
+    if (this.#retrying.has(name)) return;
+    this.#retrying.add(name);
+    partition
+      .retry(subject)
+      .then(() => this.#options.leases.retryDone(subject))
+      .catch(this.#options.onTrouble)
+      .finally(() => this.#retrying.delete(name));
   }
 
   async #take(part: number, positions: ReadonlyMap<LaneId, LanePosition>, at: number): Promise<void> {

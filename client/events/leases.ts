@@ -47,19 +47,42 @@ export class Leases {
     this.leaseMs = leaseMs;
   }
 
-  /** Where the durable began; `begin` says it for a new one. Throws `ServiceError` `InstancesFixed`. */
-  async plan(instances: number, begin: () => Promise<PositionMap>): Promise<PositionMap> {
-    const find = async () => (await this.#state.list(`plan`)).find(({ key }) => key === `plan.${this.#durable}`)?.value;
-    let text = await find();
-    if (text === undefined) {
-      const plan = { instances, lanes: Object.fromEntries(await begin()) };
-      await this.#state.put(`plan.${this.#durable}`, JSON.stringify(plan), 0);
-      text = await find();
+  /**
+   * Where the durable began: `begin` says it for a new one, and for lanes that it did not read before, `heads`; one that began at the start begins
+   * there in each lane. Throws `ServiceError` `InstancesFixed`.
+   */
+  async plan(
+    instances: number,
+    {
+      begin,
+      lanes,
+      heads,
+    }: { begin(): Promise<PositionMap>; lanes: Iterable<LaneId>; heads(of: readonly LaneId[]): Promise<PositionMap> },
+  ): Promise<PositionMap> {
+    for (;;) {
+      const found = (await this.#state.list("plan")).find(({ key }) => key === `plan.${this.#durable}`);
+      if (found === undefined) {
+        await this.#writePlan({ instances, lanes: await begin() }, 0);
+        continue;
+      }
+      const plan = Plan.parse(JSON.parse(found.value));
+      if (plan.instances !== instances) throw this.#instancesFixed(plan.instances, instances);
+      const known = mapOf(plan.lanes);
+      const others = known.size === 0 ? [] : [...lanes].filter((lane) => !known.has(lane));
+      if (others.length === 0) return known;
+      await this.#writePlan({ instances, lanes: new Map([...known, ...(await heads(others))]) }, found.revision);
     }
-    const plan = Plan.parse(JSON.parse(text ?? "null"));
-    if (plan.instances === instances) return mapOf(plan.lanes);
-    const text2 = `The durable ${this.#durable} was made for ${plan.instances} instance(s), not ${instances}: that is fixed. Use another name to begin anew.`;
-    throw new ServiceError("InstancesFixed", text2);
+  }
+
+  /** Does nothing when another instance was faster. */
+  async #writePlan({ instances, lanes }: { instances: number; lanes: PositionMap }, revision: number): Promise<void> {
+    const plan = { instances, lanes: Object.fromEntries(lanes) };
+    await this.#state.put(`plan.${this.#durable}`, JSON.stringify(plan), revision);
+  }
+
+  #instancesFixed(made: number, instances: number): ServiceError {
+    const text = `The durable ${this.#durable} was made for ${made} instance(s), not ${instances}: that is fixed. Use another name to begin anew.`;
+    return new ServiceError("InstancesFixed", text);
   }
 
   /** Says that this instance is there, and looks at what the others said. */
@@ -112,7 +135,10 @@ export class Leases {
   /** How far each lane is, over all parts of the work. */
   async positions(partitions: number, first: PositionMap): Promise<PositionMap> {
     const { leases } = await this.look();
-    const parts = Array.from({ length: partitions }, (_, part) => leases.get(part)?.positions ?? first);
+    const parts = Array.from(
+      { length: partitions },
+      (_, part) => new Map([...first, ...(leases.get(part)?.positions ?? [])]),
+    );
     const lanes = new Set(parts.flatMap((part) => [...part.keys()]));
     return new Map([...lanes].map((lane) => [lane, lowest(parts.map((part) => part.get(lane) ?? atStart))]));
   }

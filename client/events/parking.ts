@@ -7,10 +7,13 @@ import { z } from "zod";
 export interface ParkedSubject {
   readonly subject: Subject;
   readonly lane: LaneId;
-  /** The event that could not be handled, and all of the subject after it wait. */
+  /** The event that could not be handled: it stands in commit `n`, as the one of number `index` (from 0) there. It and all of the subject after it wait. */
   readonly event: { readonly id: string; readonly type: string; readonly n: number; readonly index: number };
+  /** How often the handler was given it; 0 when its data can't be read. */
   readonly attempts: number;
+  /** What the handler threw last, up to 500 characters. */
   readonly reason: string;
+  /** An ISO instant. */
   readonly parkedAt: string;
 }
 

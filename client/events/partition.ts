@@ -12,7 +12,7 @@ export function partitionOf(subject: Subject, partitions: number): number {
   return createHash("sha256").update(nameOf(subject)).digest().readUInt32BE(0) % partitions;
 }
 
-export interface PartitionOptions extends Omit<DeliverOptions, "signal" | "mayPark"> {
+export interface PartitionOptions extends Omit<DeliverOptions, "signal" | "mayPark" | "onTrouble"> {
   readonly source: EventSource;
   readonly marks: Marks;
   readonly partition: number;
@@ -126,14 +126,17 @@ export class Partition {
   async #deliver(events: readonly ServiceEvent[], after: LanePosition): Promise<boolean> {
     const { partition, marks } = this.#options;
     const { signal } = this.#closing;
-    const [subject] = events.map((event) => event.subject);
-    const wasParked = subject !== undefined && this.#parked.has(nameOf(subject));
+    const [first] = events;
+    if (first === undefined) return true;
+    const wasParked = this.#parked.has(nameOf(first.subject));
     const mayPark = () => wasParked || this.#parked.size < maxParked;
-    const failure = await deliver(events, { ...this.#options, signal, mayPark });
+    const onTrouble = (error: unknown) => this.#options.onTrouble(error, first.lane);
+    const failure = await deliver(events, { ...this.#options, signal, mayPark, onTrouble });
     if (failure === undefined) return true;
     const mark = markOf(failure.event, { ...failure, after });
     await marks.put(partition, mark);
     this.#parked.set(nameOf(mark.subject), mark);
+    onTrouble(new Error(`${mark.subject.kind} ${mark.subject.id} is parked since ${mark.event.id}: ${mark.reason}`));
     return false;
   }
 
@@ -142,7 +145,8 @@ export class Partition {
     const { source, lanes } = this.#options;
     const { signal } = this.#closing;
     const types = lanes.get(mark.lane) ?? [];
-    if (from[1] >= to[1]) return true;
+    // Numbers go on from epoch to epoch, but for a restore: after that, what came in the place of what is gone is still to be handled.
+    if (from[1] >= to[1] && from[0] === to[0]) return true;
     let after = from;
     for await (const { events, position } of source.read(mark.lane, { after, types, signal })) {
       const due = events.filter(
@@ -171,6 +175,13 @@ export class Partition {
   }
 }
 
-function isBefore({ n, index }: ServiceEvent, { event }: Mark): boolean {
+/** Whether it was handled before the subject was parked; what came after a restore was not, whatever its number is. */
+function isBefore({ id, n, index }: ServiceEvent, { event, after }: Mark): boolean {
+  if (![after[0], epochOf(event.id)].includes(epochOf(id))) return false;
   return n < event.n || (n === event.n && index < event.index);
+}
+
+/** The epoch that stands in an event's id. */
+function epochOf(id: string): string {
+  return id.split(":")[1] ?? "";
 }

@@ -20,15 +20,18 @@ export interface SubscribeOptions {
   readonly batch?: number;
   /** After so many failures a subject is parked; 5 if left out. */
   readonly maxAttempts?: number;
-  /** The pause after a failure, twice as long after each further one; 100 if left out. */
+  /** The pause after a failure in milliseconds, twice as long after each further one; 100 if left out. */
   readonly backOffMs?: number;
   /** The longest of them; 10,000 if left out. */
   readonly maxBackOffMs?: number;
   /** How many instances can share the work of the durable, 1 to 64; fixed when it is made. 1 if left out: others stand by. */
   readonly instances?: number;
-  /** An instance that was not heard of for so long is given up; 5,000 if left out. */
+  /** An instance that was not heard of for so long is given up, in milliseconds; 5,000 if left out. */
   readonly leaseMs?: number;
-  /** Hears why something has to be tried again, or can't go on. */
+  /**
+   * Hears why something has to be tried again, or can't go on: what the handler threw, each time; that a subject was parked; what is away. Say
+   * it somewhere: nobody else does.
+   */
   readonly onTrouble?: (error: unknown) => void;
 }
 
@@ -51,13 +54,18 @@ const durablePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** Begins to handle events. Throws `ServiceError` for what is asked wrongly or not allowed, and `LogUnavailable`. */
 export async function subscribe(source: EventSource, options: SubscribeOptions): Promise<Subscription> {
   const { durable, instances = 1 } = options;
+  checkOptions(options);
   if (!durablePattern.test(durable))
     throw new ServiceError("BadDurable", `"${durable}" is no name of a durable: up to 64 letters, digits, - and _.`);
   if (!Number.isInteger(instances) || instances < 1 || instances > 64)
     throw new ServiceError("BadDurable", `instances is ${instances}; 1 to 64 can share the work of a durable.`);
   const lanes = await source.lanes(options.types);
   const leases = new Leases(source.state, { durable, leaseMs: options.leaseMs ?? 5_000 });
-  const first = await leases.plan(instances, () => beginning(source, lanes, options.from));
+  const first = await leases.plan(instances, {
+    begin: () => beginning(source, lanes.keys(), options.from),
+    lanes: lanes.keys(),
+    heads: (of) => headsOf(source, of),
+  });
   const marks = new Marks(source.state, durable);
   const holding = new Holding({
     ...{ leases, marks, lanes, first, source, partitions: instances },
@@ -77,18 +85,35 @@ export async function subscribe(source: EventSource, options: SubscribeOptions):
   };
 }
 
+const counts = ["batch", "maxAttempts", "backOffMs", "maxBackOffMs", "leaseMs"] as const;
+/** What a timer takes. */
+const mostCount = 2 ** 31 - 1;
+
+/** What is no number may come from a setting that is not there; with it a durable would go on and handle nothing. */
+function checkOptions(options: SubscribeOptions): void {
+  for (const name of counts) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1 && value <= mostCount))
+      throw new ServiceError("BadRequest", `${name} is ${value}; it is a whole number from 1 to ${mostCount}.`);
+  }
+  if (options.types?.length === 0)
+    throw new ServiceError(
+      "BadRequest",
+      "types is empty: name one at least, or leave it out for all that the service may see.",
+    );
+  if (typeof options.handler !== "function") throw new ServiceError("BadRequest", "handler is no function.");
+}
+
 /** Where a new durable begins. */
 async function beginning(
   source: EventSource,
-  lanes: ReadonlyMap<LaneId, readonly string[]>,
+  lanes: Iterable<LaneId>,
   from: SubscribeOptions["from"],
 ): Promise<ReadonlyMap<LaneId, LanePosition>> {
   if (from === "start") return new Map();
   if (from !== "now" && typeof from?.position !== "string")
     throw new ServiceError("BadPosition", 'Say where to begin: "start", "now", or { position } with a token.');
-  const signal = AbortSignal.timeout(10_000);
-  const heads = new Map<LaneId, LanePosition>();
-  for (const lane of lanes.keys()) heads.set(lane, await source.head(lane, signal));
+  const heads = await headsOf(source, lanes);
   if (from === "now") return heads;
   const position = decodePosition(from.position);
   if (position === undefined)
@@ -99,7 +124,14 @@ async function beginning(
     if (n > head)
       throw new ServiceError("PositionAhead", `There is no commit ${n} in ${lane} yet: the newest one is ${head}.`);
   }
-  return new Map(given.filter(([lane]) => lanes.has(lane)));
+  return new Map(given.filter(([lane]) => heads.has(lane)));
+}
+
+async function headsOf(source: EventSource, lanes: Iterable<LaneId>): Promise<ReadonlyMap<LaneId, LanePosition>> {
+  const signal = AbortSignal.timeout(10_000);
+  const heads = new Map<LaneId, LanePosition>();
+  for (const lane of lanes) heads.set(lane, await source.head(lane, signal));
+  return heads;
 }
 
 function tokenOf(positions: ReadonlyMap<LaneId, LanePosition>): string {

@@ -8,6 +8,7 @@ import { LogBuilder, memoryVault } from "@connect-hub/domain/testing";
 import {
   connectEvents,
   type Events,
+  type Handler,
   ServiceError,
   type ServiceEvent,
   type SubscribeOptions,
@@ -170,8 +171,10 @@ test("what fails is tried again; a subject that goes on failing is parked, other
   const { got, handler } = keeper();
   let broken = true;
   let once = true;
+  const troubles: string[] = [];
   const subscription = await (await connect()).subscribe({
     ...{ durable: name, from: "now", maxAttempts: 3, ...fast },
+    onTrouble: (error) => troubles.push(error instanceof Error ? error.message : String(error)),
     handler(events, context) {
       const [event] = events;
       if (event?.subject.id === "flaky" && once) {
@@ -197,6 +200,9 @@ test("what fails is tried again; a subject that goes on failing is parked, other
       reason: "no such thing",
     },
   ]);
+  expect(troubles.filter((said) => said === "not yet")).toHaveLength(1);
+  expect(troubles.filter((said) => said === "no such thing")).toHaveLength(3);
+  expect(troubles.at(-1)).toBe(`room bad is parked since ${parked[0]?.event.id}: no such thing`);
   await subscription.retry({ kind: "room", id: "bad" });
   await vi.waitFor(
     async () => expect((await subscription.parked())[0]?.parkedAt).not.toBe(parked[0]?.parkedAt),
@@ -221,6 +227,31 @@ test("what fails is tried again; a subject that goes on failing is parked, other
   await again.retry({ kind: "room", id: "bad" });
   await vi.waitFor(() => expect(got.get("bad")).toEqual(["m1", "m2", "m3", "m4", "more1"]), within);
   await vi.waitFor(async () => expect(await again.parked()).toEqual([]), within);
+});
+
+test("a subject that is tried again for long is tried once, in order", async () => {
+  let broken = true;
+  const got: unknown[] = [];
+  let [atOnce, most] = [0, 0];
+  const subscription = await (await connect()).subscribe({
+    ...{ durable: durable(), from: "now", maxAttempts: 1, ...fast, leaseMs: 250 },
+    async handler([event]) {
+      if (event?.subject.id !== "slow") return;
+      if (broken) throw new Error("no such thing");
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      // As long as a look at what is asked for, which is each 50 ms, and some more.
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      atOnce -= 1;
+      got.push(textOf(event));
+    },
+  });
+  await chatter(["slow"], 4);
+  await vi.waitFor(async () => expect(await subscription.parked()).toHaveLength(1), within);
+  broken = false;
+  await subscription.retry({ kind: "room", id: "slow" });
+  await vi.waitFor(async () => expect(await subscription.parked()).toEqual([]), within);
+  expect([got, most]).toEqual([["m1", "m2", "m3", "m4"], 1]);
 });
 
 test("an event whose data is not what its type promises parks its subject", async () => {
@@ -285,6 +316,15 @@ test("what is asked wrongly is said, with what to do", async () => {
     [{ types: ["AccountRegistered"] }, "NotAllowed", /may see MessagePosted, .*service add reader/],
     [{ durable: "a b" }, "BadDurable", /up to 64/],
     [{ instances: 65 }, "BadDurable", /1 to 64/],
+    [{ batch: Number.NaN }, "BadRequest", /batch is NaN; it is a whole number from 1 to/],
+    [{ batch: 0 }, "BadRequest", /batch is 0/],
+    [{ maxAttempts: 1.5 }, "BadRequest", /maxAttempts is 1.5/],
+    [{ backOffMs: Number.NaN }, "BadRequest", /backOffMs/],
+    [{ maxBackOffMs: -1 }, "BadRequest", /maxBackOffMs/],
+    [{ leaseMs: 0 }, "BadRequest", /leaseMs/],
+    [{ leaseMs: 2 ** 31 }, "BadRequest", /leaseMs is 2147483648; it is a whole number from 1 to 2147483647/],
+    [{ types: [] }, "BadRequest", /types is empty/],
+    [{ handler: undefined as unknown as Handler }, "BadRequest", /handler is no function/],
     [{ from: { position: "p1.x" } }, "BadPosition", /position\(\)/],
     [{ from: "yesterday" as "now" }, "BadPosition", /"start", "now"/],
   ];

@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectEvents, type Events, type ServiceEvent } from "@connect-hub/events";
+import { connectEvents, type Events, LogUnavailable, type ServiceEvent } from "@connect-hub/events";
 import { connectNats } from "@connect-hub/jetstream";
-import { appArgs, checkout } from "@connect-hub/runtime";
+import { appArgs, checkout, openDataFolder, readServices } from "@connect-hub/runtime";
 import { type Client, connect, register, signIn } from "@connect-hub/sdk";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -160,6 +160,14 @@ test("the example of docs/services.md runs as it stands there", async () => {
   expect(await ended).toBe(0);
 });
 
+test("services that are added at the same moment are all let in", async () => {
+  const names = ["one", "two", "three", "four"];
+  const codes = await Promise.all(names.map((name) => hubProcess("service", "add", name, "--types", "MessagePosted")));
+  expect(codes).toEqual([0, 0, 0, 0]);
+  const users = readServices(openDataFolder(dataDir)).map(({ name }) => name);
+  expect(users).toEqual(expect.arrayContaining(names));
+});
+
 test("what is asked wrongly is said, with what is allowed", async () => {
   const wrong: [string[], RegExp][] = [
     [["add", "A"], /up to 32 of a-z/],
@@ -174,6 +182,13 @@ test("what is asked wrongly is said, with what is allowed", async () => {
     const { code, complaints } = await runHub(dataDir, "service", ...args);
     expect([code, complaints], args.join(" ")).toEqual([exitCodes.badSettingOrUsage, expect.stringMatching(message)]);
   }
+  const { url, user } = await added("right", "--types", "MessagePosted");
+  await expect(connectEvents({ url, user, password: "wrong" })).rejects.toBeInstanceOf(LogUnavailable);
+  const strange = await runHub(dataDir, "service", "remove", "../../x");
+  expect([strange.code, strange.complaints]).toEqual([
+    exitCodes.badSettingOrUsage,
+    expect.stringMatching(/is no name of a service/),
+  ]);
   const unknown = await runHub(dataDir, "service", "remove", "nobody");
   expect([unknown.code, unknown.complaints]).toEqual([exitCodes.failed, expect.stringContaining("service list")]);
 });

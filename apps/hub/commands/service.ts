@@ -10,7 +10,7 @@ import {
 } from "@connect-hub/domain/services";
 import { contexts, Id } from "@connect-hub/domain/values";
 import { type NatsLink, serviceRegistry } from "@connect-hub/jetstream";
-import { openDataFolder, readServices, serviceUser } from "@connect-hub/runtime";
+import { oneAtATime, openDataFolder, readServices, serviceUser } from "@connect-hub/runtime";
 import { BadSetting } from "@connect-hub/runtime/settings";
 import { type Command, InvalidArgumentError } from "commander";
 import { connectionsOfRunning } from "../box/connections.ts";
@@ -35,7 +35,7 @@ export function registerService(program: Command, context: CommandContext): void
     .description("let a service in, or change what it may see; needs no restart")
     .argument("<name>", "up to 32 of a-z, 0-9 and -")
     .option("--contexts <list>", `it gets all events of these, sealed as they are: ${contexts.join(",")}`, words)
-    .option("--types <list>", "it gets only events of these types, opened: see hub events types", words)
+    .option("--types <list>", "it gets only events of these types, opened: see npm run hub -- events types", words)
     .option("--rooms <list>", "it gets only events of these rooms, opened", words)
     .option("--json", "for programs")
     .action((name: string, options: AddOptions) => add(context, name, options));
@@ -56,7 +56,7 @@ async function add(context: CommandContext, name: string, options: AddOptions): 
   const rights = rightsOf(name, options);
   const { dataDir } = context.config();
   const connections = connectionsOfRunning(dataDir);
-  const { login, kept } = await withOperator(context, async (link) => {
+  const { login, kept } = await inTurn(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const there = await registry.read(name);
     const kept = { ...rights, addedAt: addedAtOf(name, there) ?? rights.addedAt };
@@ -97,8 +97,7 @@ ${lines}
 
 /** What a service may see, by the options. Throws `BadSetting`. */
 function rightsOf(name: string, { contexts: own, types, rooms }: AddOptions): ServiceRights {
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name))
-    throw new BadSetting(`"${name}" is no name of a service: up to 32 of a-z, 0-9 and -, not beginning with -.`);
+  assertName(name);
   const addedAt = new Date().toISOString();
   if ((own === undefined) === (types === undefined && rooms === undefined)) {
     throw new BadSetting(
@@ -153,9 +152,10 @@ async function list(context: CommandContext, json: boolean): Promise<void> {
 }
 
 async function removeOne(context: CommandContext, name: string, json: boolean): Promise<void> {
+  assertName(name);
   const { dataDir } = context.config();
   const connections = connectionsOfRunning(dataDir);
-  await withOperator(context, async (link) => {
+  await inTurn(context, async (link) => {
     const registry = serviceRegistry(link, connections.prefix);
     const isThere = (await registry.read(name)) !== undefined;
     // From here on the door answers it nothing, whatever nats-server still lets in.
@@ -167,6 +167,16 @@ async function removeOne(context: CommandContext, name: string, json: boolean): 
       connections.natsLogins.door === undefined ? " Take its user out of your nats-server's configuration." : "";
     console.log(`${name} is cut off, and what it kept is gone.${more}`);
   });
+}
+
+function assertName(name: string): void {
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name))
+    throw new BadSetting(`"${name}" is no name of a service: up to 32 of a-z, 0-9 and -, not beginning with -.`);
+}
+
+/** Changes services while no other command does: they stand in one file, which nats-server reads anew. */
+function inTurn<T>(context: CommandContext, work: (link: NatsLink) => Promise<T>): Promise<T> {
+  return oneAtATime(openDataFolder(context.config().dataDir), "services", () => withOperator(context, work));
 }
 
 async function withOperator<T>(context: CommandContext, work: (link: NatsLink) => Promise<T>): Promise<T> {
