@@ -11,7 +11,7 @@ const schema = z.object({
   HUB_CLAIM_MS: z.coerce.number().int().positive().optional(),
   /** The file with the key that signs the lanes' heads, each so many milliseconds; without it none are signed. */
   HUB_SIGNING_KEY: z.string().optional(),
-  HUB_HEADS_MS: z.coerce.number().int().min(10).default(60_000),
+  HUB_HEADS_MS: z.coerce.number().int().min(10).max(86_400_000).default(60_000),
   /** How often those are looked for that have waited too long, in milliseconds. */
   HUB_CLAIM_SWEEP_MS: z.coerce.number().int().positive().default(60_000),
 });

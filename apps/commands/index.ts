@@ -115,7 +115,9 @@ async function startLanes(config: CommandsConfig, { code, link, pools, log }: La
   const accounts = lanes.get("accounts.0");
   const content = lanes.get("content.0");
   if (accounts === undefined || content === undefined)
-    throw new Error("there are no lanes yet: run `hub migrate` (`npm start` does it)");
+    throw new Error(
+      "there are no lanes yet: start a box once with these settings, which makes them: npm run hub -- up",
+    );
   const step = failpoint([...appendSteps, ...reactSteps, ...uploadSteps, ...moveSteps, ...downloadSteps]);
   const factsVersions = Object.fromEntries(
     Object.entries(code).map(([context, { model }]) => [schemaOf[context as Context], factsVersionOf(model)]),

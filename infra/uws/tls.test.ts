@@ -178,6 +178,7 @@ describe("a new certificate", () => {
   });
 
   test("many times over, while connections come all the time, is in the way of next to none of them", async () => {
+    const rounds = 40;
     const { server, folder } = await start();
     const crowd = new Worker(crowdOf8, { eval: true, workerData: server.port });
     cleanUps.push(async () => void (await crowd.terminate()));
@@ -186,16 +187,17 @@ describe("a new certificate", () => {
       seen = now;
     });
     const kept: RawWebSocket[] = [];
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < rounds; round++) {
       const certificate = round % 2 === 0 ? second : first;
       folder.put(certificate);
       await server.reloadCertificate();
       const before = seen.connected;
       await vi.waitFor(() => expect(seen.connected).toBeGreaterThan(before + 8), { timeout: 5_000, interval: 1 });
-      if (round % 5 === 0) kept.push(await open(server, certificate));
+      if (round % 10 === 0) kept.push(await open(server, certificate));
     }
-    // A connection in the very moment in which the former stops may be reset; without the turn between it is one in two reloads.
-    expect(seen.refused).toBeLessThanOrEqual(2);
+    // A connection in the very moment in which the former stops may be reset; that moment is as long as this process has to wait for a core. Without the
+    // turn between it is one in two reloads.
+    expect(seen.refused).toBeLessThanOrEqual(rounds / 4);
     server.publish("room", bytes("x"));
     for (const socket of kept) await vi.waitFor(() => expect(socket.received).toEqual(["x"]));
   });

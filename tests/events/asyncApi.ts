@@ -20,7 +20,7 @@ export function asyncApi(catalog: readonly CatalogedEvent[], samples: ReadonlyMa
       title: "Connect Hub: the log",
       version: "1",
       description:
-        "What stands on the lanes of the log in NATS JetStream: a message is a commit, which holds the events of one or more commands. Made by `npm run docs`; docs/format.md shows the bytes, docs/events.md the events.",
+        "What stands on the lanes of the log in NATS JetStream: a message is a commit, which holds the events of one or more commands. Made by `npm run docs`; docs/format.md shows the bytes, docs/events.md the events. Internal services have no right on these addresses: they get opened events by client/events (docs/services.md).",
     },
     defaultContentType: "application/json",
     channels: perContext((context) => [context, channel(context)]),
