@@ -92,7 +92,7 @@ function frame<T = Record<string, unknown>>(socket: BareSocket, fits: (frame: Fr
 }
 
 const sOf = async (socket: BareSocket, m: string, d: object): Promise<number> => {
-  const { ok } = (await socket.ask({ m, d, k: newKey() })) as { ok: { s: number } };
+  const { ok } = (await socket.command(m, d)) as { ok: { s: number } };
   return ok.s;
 };
 

@@ -217,9 +217,7 @@ describe("a file's way", () => {
   test("nobody forwards what they may not read, or to where they are not", async () => {
     const { file } = await posted(randomBytes(100));
     const e = await bareSocket(edge.url, eve.token);
-    const own = String(
-      ((await e.ask({ m: "createRoom", d: { name: "Eve's" }, k: newKey() })).ok as { room: string }).room,
-    );
+    const own = String(((await e.command("createRoom", { name: "Eve's" })).ok as { room: string }).room);
     const errorOf = async (d: object) =>
       ((await e.ask({ m: "forwardFile", d, k: newKey() })).err as { name: string }).name;
     expect(await errorOf({ file, room: own })).toBe("FileNotFound");

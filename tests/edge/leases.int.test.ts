@@ -65,7 +65,7 @@ test("while all edges are there, the end of a session is answered at once, when 
 test("the end of one's own session is answered on its socket", async () => {
   const ada = await chat.person(edge, "ada");
   const socket = await bareSocket(frozen.url, ada.session.token);
-  expect(await socket.ask({ m: "signOut", d: {}, k: newKey() })).toMatchObject({ ok: {} });
+  expect(await socket.command("signOut", {})).toMatchObject({ ok: {} });
   expect(await socket.closed).toBe(4303);
 });
 

@@ -1,6 +1,6 @@
 import { freePort } from "@connect-hub/runtime";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
-import { bareSocket, newKey } from "../support/bareSocket.ts";
+import { bareSocket } from "../support/bareSocket.ts";
 import { type ChatUnderTest, chatUnderTest, type Person, type StartedEdge } from "../support/chat.ts";
 
 let chat: ChatUnderTest;
@@ -40,8 +40,7 @@ test("what an edge did and has is counted", async () => {
   expect([idle.get("sockets"), idle.get("rooms"), idle.get('resumes_total{outcome="reset"}')]).toEqual([0, 0, 0]);
 
   const a = await bareSocket(edge.url, ada.session.token);
-  const command = async (m: string, d: object) =>
-    (await a.ask({ m, d, k: newKey() })).ok as { room: string; s: number };
+  const command = async (m: string, d: object) => (await a.command(m, d)).ok as { room: string; s: number };
   const { room } = await command("createRoom", { name: "Engine" });
   await a.first("room");
   for (const text of ["one", "two"]) await command("postMessage", { room, text });

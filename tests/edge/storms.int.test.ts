@@ -17,7 +17,7 @@ afterAll(() => chat?.close());
 
 test("200 sockets at once sign in a few at a time; the others are told when to come back, and all get in; who is online is served", async () => {
   const online = await bareSocket(edge.url, ada.session.token);
-  const { ok } = await online.ask({ m: "createRoom", d: { name: "Engine" }, k: newKey() });
+  const { ok } = await online.command("createRoom", { name: "Engine" });
   const { room } = ok as { room: string };
   let isOver = false;
   const talking = (async () => {

@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 const ask = async (m: string, d: object): Promise<{ room: string }> => {
-  const { ok, err } = await socket.ask({ m, d, k: newKey() });
+  const { ok, err } = await socket.command(m, d);
   expect(err).toBeUndefined();
   return ok as { room: string };
 };

@@ -6,7 +6,7 @@ import { makeSshKey } from "@connect-hub/runtime";
 import { register, signIn } from "@connect-hub/sdk";
 import { afterAll, beforeAll, expect, inject, test, vi } from "vitest";
 import { type OwnSshd, startOwnSshd } from "../setup/ownSshd.ts";
-import { bareSocket, newKey } from "../support/bareSocket.ts";
+import { bareSocket } from "../support/bareSocket.ts";
 import { download, type FileUser, hashOf, type MadeFile, sha256, upload } from "../support/files.ts";
 import { type PlacementBox, placementBox, type TestPlacement } from "../support/placementBox.ts";
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
   edge = await startEdge(readEdgeConfig({ ...box.env, HUB_PLACEMENT_URL: `http://127.0.0.1:${placement.port}` }));
   ada = await person();
   const socket = await bareSocket(ada.url, ada.token);
-  const made = await socket.ask({ m: "createRoom", d: { name: "Archive" }, k: newKey() });
+  const made = await socket.command("createRoom", { name: "Archive" });
   room = String((made.ok as { room: string }).room);
   socket.close();
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { derivedId } from "@connect-hub/domain/kernel";
 import { vi } from "vitest";
 import { WebSocket } from "ws";
@@ -14,11 +15,23 @@ export interface BareSocket {
   first<T = Record<string, unknown>>(member: string): Promise<T>;
   /** Sends a request and resolves with its answer. */
   ask(request: object): Promise<Record<string, unknown>>;
+  /** Sends a command under a key of its own, `untilAnswered`. */
+  command(m: string, d: object): Promise<Record<string, unknown>>;
   close(): void;
 }
 
 /** A key for one command. */
 export const newKey = (): string => derivedId(Date.now(), randomUUID());
+
+/** Asks, and asks again while the answer is to try later, as every client does. */
+export async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+  for (let asked = 1; ; asked += 1) {
+    const answer = await ask();
+    const { retry, afterMs = 500 } = (answer as { err?: { retry?: boolean; afterMs?: number } }).err ?? {};
+    if (retry !== true || asked === 10) return answer;
+    await delay(afterMs);
+  }
+}
 
 /** Opens one at an edge's address; with a token it signs in. Rejects when the edge closes it before. */
 export async function bareSocket(
@@ -51,6 +64,10 @@ export async function bareSocket(
       const i = requests;
       bare.send({ i, ...request });
       return found((frame) => frame.i === i);
+    },
+    command(m, d) {
+      const k = newKey();
+      return untilAnswered(() => bare.ask({ m, d, k }));
     },
     close: () => socket.close(),
   };
