@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { LaneId } from "../values/ids.ts";
 import type { Json, JsonObject } from "../values/json.ts";
 import { type Subject, subjectKinds } from "./event.ts";
@@ -78,7 +78,7 @@ export function encodeCommit(head: CommitHead, entries: readonly string[]): Uint
 
 /** The hash that chains commits: SHA-256 (hex) of the stored bytes. */
 export function hashCommit(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return hash("sha256", bytes, "hex");
 }
 
 /** The bytes are no commit of this version. */

@@ -12,6 +12,12 @@ export function leafHash(text: string): string {
   return hash("sha256", `\u0000${text}`, "hex");
 }
 
+/** The hash of a leaf (hex) by its bytes after a byte for the tag, which is written there. */
+export function leafHashAfterTag(bytes: Uint8Array): string {
+  bytes[0] = 0;
+  return hash("sha256", bytes, "hex");
+}
+
 /** The root (hex) over leaf hashes, in order. */
 export function merkleRoot(leaves: readonly string[]): string {
   const [only] = leaves;

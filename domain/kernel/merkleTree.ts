@@ -57,7 +57,7 @@ export class MerkleTree {
     let paths: readonly AuditPath[] = path === undefined ? none : [path];
     for (let left = this.#peaks.at(-1); left?.leaves === leaves; left = this.#peaks.at(-1)) {
       this.#peaks.pop();
-      paths = ways(left, { hash, paths });
+      if (left.paths.length > 0 || paths.length > 0) paths = ways(left, { hash, paths });
       hash = nodeHash(left.hash, hash);
       leaves *= 2;
     }
