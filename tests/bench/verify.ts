@@ -8,9 +8,10 @@ import { freshBox } from "../support/freshBox.ts";
 import { alternate, type Bench, benchServers, partOf } from "./bench.ts";
 import { idOf, text } from "./senders.ts";
 
-const messages = Number(process.env.HUB_BENCH_MESSAGES ?? 100_000);
+/** As many as take each side a second or more: shorter runs measure how fast the code is compiled. */
+const messages = Number(process.env.HUB_BENCH_MESSAGES ?? 300_000);
 const perCommit = 20;
-const pairs = 5;
+const pairs = 11;
 
 /** `hub events verify` with signed heads to hold the log to, against a bare loop that reads the lane and parses it. */
 export const verify: Bench = async (say) => {
